@@ -1,0 +1,43 @@
+# Everything a newcomer needs: `make playbook` prints the demo shop's playbook, `make test` tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup playbook test check notebooks lock clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv from requirements.lock and install the package into it
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "loyalty_lab needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing. On Debian: apt install python3-venv"; exit 1; }
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q $(VENV)/lib/python3*/site-packages/debugpy || true
+	@touch $@
+
+playbook: setup ## Make a demo shop in build/demo and print its playbook
+	@test -e build/demo/shop.toml || $(BIN)/loyalty-lab demo build/demo
+	$(BIN)/loyalty-lab playbook build/demo
+
+test: setup ## Run every test: modules, notebooks against their stored outputs, documentation
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:doctest -o addopts= notebooks
+
+check: setup ## Look for faults of style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+notebooks: setup ## Execute the notebooks on the demo shop and store their outputs
+	$(BIN)/python -m loyalty_lab.run
+
+lock: ## Resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--extra lab --extra test --group build --quiet pyproject.toml -o requirements.lock
+
+clean: ## Remove what was built
+	rm -rf build $(VENV)

@@ -1,0 +1,203 @@
+"""The command line. Every command is one sentence, one example, and a call into the package."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loyalty_lab import __version__
+from loyalty_lab.errors import LoyaltyLabError, UsageError
+
+LANGUAGES = ("en", "tr", "bn", "hy")
+PAPERS = ("a4", "letter")
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="From a shop's exports to a printed retention playbook.\n\nFirst `new` (or `demo`), then `check`, then `playbook`.",
+)
+ShopFolder = Annotated[Path, typer.Argument(metavar="SHOP", help="The shop's folder, with shop.toml and exports/.")]
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise UsageError(option, f"{text!r} is not a date", "write it as 2026-11-01") from None
+
+
+def _choices(text: str | None, option: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    chosen = tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+    for part in chosen:
+        if part not in known:
+            raise UsageError(option, f"{part!r} is not one of {', '.join(known)}", f"write it as {option} {known[0]},{known[1]}")
+    return chosen
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    customers: Annotated[int | None, typer.Option(min=1, help="How many customers; the preset says if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed makes another shop.")] = 7,
+    preset: Annotated[str, typer.Option(help="tiny, small, standard or null.")] = "tiny",
+) -> None:
+    """Make a simulated shop to try everything on.
+
+    Example: loyalty-lab demo build/demo
+    """
+    from loyalty_lab import demo as simulated
+
+    made = simulated.make(customers=customers, seed=seed, preset=preset)
+    simulated.write(made, folder)
+    typer.echo(f"{folder}: a {preset} shop of {len(made.tables['customers']):,} customers and {len(made.tables['orders']):,} orders.")
+    typer.echo(f"Next: loyalty-lab check {folder}")
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The shop's folder to make.")],
+    exports: Annotated[list[Path], typer.Argument(metavar="EXPORT...", help="What the shop's software wrote: CSV, CSV.gz or XLSX.")],
+) -> None:
+    """Recognise exports, write shop.toml, say what was understood.
+
+    Example: loyalty-lab new my-shop orders.csv
+    """
+    from loyalty_lab import intake
+
+    for line in intake.propose(folder, exports).lines:
+        typer.echo(line)
+    typer.echo(f"Next: read {folder / 'shop.toml'}, then: loyalty-lab check {folder}")
+
+
+@app.command()
+def check(
+    shop: ShopFolder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Read and check the exports: what was read, what was dropped and why, which tactics it unlocks.
+
+    Example: loyalty-lab check my-shop
+    """
+    import json
+
+    from loyalty_lab import intake, report
+
+    taken = intake.read(shop)
+    understood = report.report_json(taken, taken.shop().last_day.isoformat())
+    if as_json:
+        typer.echo(json.dumps(understood, ensure_ascii=False, indent=1))
+        return
+    for line in intake.lines(taken, understood):
+        typer.echo(line)
+
+
+@app.command()
+def playbook(
+    shops: Annotated[list[Path], typer.Argument(metavar="SHOP...", help="One or several shops' folders.")],
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Last day of data used. Default: the last day with an order.")] = None,
+    report_date: Annotated[str | None, typer.Option(metavar="DATE", help="Day it is handed over. Default: the day after.")] = None,
+    language: Annotated[str | None, typer.Option(metavar="en,tr", help="Languages; default: those of shop.toml.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="SLUG,...", help="Only these tactics.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write to DIR/<shop>/<cutoff>/ instead of SHOP/reports/<cutoff>/.")] = None,
+    paper: Annotated[str, typer.Option(help="a4 or letter.")] = "a4",
+    timeout: Annotated[int, typer.Option(min=1, metavar="S", help="Seconds one notebook cell may take.")] = 600,
+) -> None:
+    """Run the notebooks of each shop, draw its control groups, write its lists and print its playbook.
+
+    Example: loyalty-lab playbook my-shop --language en,bn
+    """
+    from loyalty_lab.report import Order
+
+    order = Order(
+        as_of=_day(as_of, "--as-of"),
+        report_date=_day(report_date, "--report-date"),
+        languages=_choices(language, "--language", LANGUAGES),
+        only=tuple(part.strip() for part in only.split(",")) if only else (),
+        out=out,
+        paper=_choices(paper, "--paper", PAPERS)[0],
+        timeout=timeout,
+    )
+    raise typer.Exit(_playbooks(shops, order))
+
+
+def _playbooks(shops: list[Path], order) -> int:
+    codes = [_playbook(shop, order) for shop in shops]
+    if len(set(codes)) == 1:
+        return codes[0]
+    return 5 if 5 in codes else 4
+
+
+def _playbook(shop: Path, order) -> int:
+    from loyalty_lab import report
+
+    try:
+        with _progress(shop, order) as step:
+            made = report.make(shop, order, step)
+    except LoyaltyLabError as error:
+        _say(str(error))
+        return error.exit_code
+    typer.echo(f"{made.folder}: " + ("done" if not made.failed else f"made, but these notebooks failed: {', '.join(made.failed)}"))
+    return 4 if made.failed else 0
+
+
+def _progress(shop: Path, order):
+    """One bar on a terminal, plain lines otherwise."""
+    from contextlib import contextmanager
+
+    from loyalty_lab import run
+
+    @contextmanager
+    def lines():
+        yield lambda line: _say(f"{shop}: {line}")
+
+    @contextmanager
+    def bar():
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(str(shop), total=len(run.pages(order.only)) + 4 + len(order.languages))
+            yield lambda line: progress.update(task, advance=1, description=f"{shop.name}: {line}")
+
+    return bar() if sys.stderr.isatty() else lines()
+
+
+@app.command()
+def tactics() -> None:
+    """List the tactics: number, slug, kind of list, what they need.
+
+    Example: loyalty-lab tactics
+    """
+    from loyalty_lab.language import Texts
+    from loyalty_lab.tactics import CATALOGUE
+
+    texts = Texts("en")
+    for tactic in CATALOGUE:
+        typer.echo(f"{tactic.number:02d}-{tactic.slug:<20} {tactic.kind:<9} {texts.say(f'{tactic.slug}.name')}  (needs {', '.join(tactic.needs)})")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake gives one line and a remedy, never a traceback."""
+    try:
+        app()
+    except LoyaltyLabError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)

@@ -1,0 +1,181 @@
+"""One client: its settings in shop.toml, and its tables once they are read."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from loyalty_lab import tables
+from loyalty_lab.errors import InputError, near_match
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LANGUAGES = ("en", "tr", "bn", "hy")
+Share = Annotated[float, Field(ge=0, le=1)]
+Money = Annotated[float, Field(ge=0)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Brand(_Settings):
+    """How the shop's pages look."""
+
+    accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5351"
+    logo: str | None = None
+
+
+class Source(_Settings):
+    """One export file (or several, by a pattern) and how to read it."""
+
+    file: str
+    table: Literal[tuple(tables.SCHEMAS)] = "orders"
+    profile: str = "mapped"
+    date_order: Literal["dmy", "mdy", "ymd"] | None = None
+    decimal: Literal[".", ","] | None = None
+    encoding: str | None = None
+    keep_unpaid: bool = False
+    columns: dict[str, str] = {}
+
+
+class Identity(_Settings):
+    """What the shop says about who is who."""
+
+    keep_apart: list[tuple[str, str]] = []
+
+
+class ShopSettings(_Settings):
+    """The content of shop.toml; everything after `timezone` has a default."""
+
+    name: Annotated[str, Field(min_length=1)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    timezone: str
+    languages: Annotated[list[Literal[LANGUAGES]], Field(min_length=1)] = ["en"]
+    margin: Share = 0.30
+    discount_rate: Share = 0.10
+    clv_years: Annotated[int, Field(ge=1, le=10)] = 3
+    contact_gap_days: Annotated[int, Field(ge=0)] = 21
+    freshness_days: Annotated[int, Field(ge=0)] = 14
+    brand: Brand = Brand()
+    capacity: dict[str, Annotated[int, Field(ge=0)]] = {}
+    cost: dict[str, Money] = {}
+    owners: dict[str, str] = {"default": "owner"}
+    identity: Identity = Identity()
+    sources: list[Source] = []
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{name!r} is not a time zone such as 'Europe/London'") from None
+        return name
+
+
+def load_settings(folder: Path) -> ShopSettings:
+    """Read and check ``<folder>/shop.toml``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The shop's folder.
+
+    Returns
+    -------
+    ShopSettings
+
+    Raises
+    ------
+    InputError
+        If the folder or file is missing, is not TOML, or holds an unknown key (the nearest
+        known one is offered) or a value out of range.
+    """
+    path = Path(folder) / "shop.toml"
+    if not path.is_file():
+        raise InputError(str(path), "there is no such file", "give the shop's folder, or make one with: loyalty-lab new DIR EXPORT...")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("shop.toml", f"is not valid TOML: {error}", "correct that line") from None
+    try:
+        return ShopSettings.model_validate(content)
+    except ValidationError as error:
+        raise _settings_error(error.errors()[0]) from None
+
+
+def _settings_error(first: dict) -> InputError:
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        hint = near_match(str(first["loc"][-1]), _known_keys(first["loc"][:-1]))
+        return InputError("shop.toml", f"the key {where!r} is unknown.{hint}", "correct or remove it")
+    if first["type"] == "missing":
+        return InputError("shop.toml", f"the key {where!r} is missing", f"add a line such as {_example(where)}")
+    message = re.sub(r"^Value error, ", "", first["msg"])
+    return InputError("shop.toml", f"{where} = {first['input']!r}: {message}", "correct the value")
+
+
+def _known_keys(path: tuple) -> list[str]:
+    model = {"brand": Brand, "identity": Identity, "sources": Source}.get(path[0] if path else "", ShopSettings)
+    return list(model.model_fields)
+
+
+def _example(key: str) -> str:
+    return {"name": 'name = "Corner Grocer"', "currency": 'currency = "GBP"', "timezone": 'timezone = "Europe/London"'}.get(key, f"{key} = ...")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One shop as the analyses see it: settings and pseudonymous tables. A table that is not there is None.
+
+    Examples
+    --------
+    >>> shop = Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {})
+    >>> shop.tickets is None, shop.settings.margin
+    (True, 0.3)
+    """
+
+    settings: ShopSettings
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> pd.DataFrame | None:
+        if name in tables.SCHEMAS:
+            return self.tables.get(name)
+        raise AttributeError(name)
+
+    def lacks(self, needs: tuple[str, ...]) -> str | None:
+        """Return the first of ``table`` or ``table.column`` that the shop does not have, else None."""
+        for need in needs:
+            name, _, column = need.partition(".")
+            frame = self.tables.get(name)
+            if frame is None or frame.empty or (column and (column not in frame.columns or frame[column].isna().all())):
+                return need
+        return None
+
+    def until(self, cutoff: date) -> Shop:
+        """Return the shop as it stood at the end of `cutoff`; no later row or value is left."""
+        seen = {name: tables.cut(name, frame, cutoff) for name, frame in self.tables.items()}
+        for name in ("order_lines", "deliveries", "returns"):
+            if name in seen and "orders" in seen:
+                seen[name] = seen[name][seen[name]["order_id"].isin(seen["orders"]["order_id"])].reset_index(drop=True)
+        return replace(self, tables=seen)
+
+    @property
+    def last_day(self) -> date:
+        """The last day with an order: the default cutoff."""
+        return self.tables["orders"]["ordered_at"].max().date()
+
+    def margin_of(self, orders: pd.DataFrame) -> pd.Series:
+        """Return what the shop keeps of each order: its own margin where known, else the shop's margin rate."""
+        by_rate = orders["net_amount"] * self.settings.margin
+        return orders["margin_amount"].fillna(by_rate) if "margin_amount" in orders.columns else by_rate

@@ -1,0 +1,56 @@
+"""What every test may ask for: the shared real data (or a skip), and a demo shop on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return a function that finds a real data file, or skips the test where it is not at hand."""
+    folder = Path(os.environ.get("LOYALTY_LAB_DATA", ROOT.parent / "shared" / "data"))
+
+    def find(name: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            pytest.skip(f"needs {name} in the folder named by LOYALTY_LAB_DATA")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def demo_shop(tmp_path_factory) -> Path:
+    """A folder with the demo shop, as `loyalty-lab demo` makes it."""
+    from loyalty_lab import demo
+
+    folder = tmp_path_factory.mktemp("shops") / "demo"
+    demo.write(demo.make(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def command():
+    """Return a function that runs the installed `loyalty-lab` and gives its exit code, output and errors."""
+    import subprocess
+    import sys
+
+    tool = Path(sys.executable).parent / "loyalty-lab"
+
+    def run(*words, cwd=None):
+        return subprocess.run([str(tool), *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=900)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def demo_report(demo_shop, command) -> Path:
+    """The demo shop's whole report in four languages, made by the installed command."""
+    done = command("playbook", demo_shop)
+    assert done.returncode == 0, done.stderr
+    return demo_shop / "reports" / "2026-10-31"

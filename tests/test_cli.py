@@ -1,0 +1,175 @@
+"""The commands, as installed: what they print, what they write, and how they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loyalty_lab import results, tactics
+
+ORDERS = "order_id,customer_id,ordered_at,net_amount\n"
+SHOP = 'name = "Corner Grocer"\ncurrency = "GBP"\ntimezone = "Europe/London"\n[[sources]]\nfile = "exports/orders.csv"\ntable = "orders"\n'
+
+
+def make_shop(folder: Path, orders: str, settings: str = SHOP) -> Path:
+    (folder / "exports").mkdir(parents=True)
+    (folder / "shop.toml").write_text(settings, encoding="utf-8")
+    (folder / "exports" / "orders.csv").write_text(orders, encoding="utf-8")
+    return folder
+
+
+def refused(done, code: int, *words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if not line.endswith("reading the exports")]
+    assert len(said) == 2, done.stderr
+    assert said[1].startswith("  To mend it: ")
+    for word in words:
+        assert word in said[0]
+
+
+def test_every_command_has_a_help_text_with_an_example(command):
+    listed = command("--help").stdout
+    for name in ("demo", "new", "check", "playbook", "tactics"):
+        assert name in listed
+        assert f"Example: loyalty-lab {name}" in command(name, "--help").stdout
+
+
+def test_the_whole_chain_leaves_every_file_the_report_promises(demo_report):
+    for language in ("en", "tr", "bn", "hy"):
+        assert (demo_report / f"playbook-{language}.pdf").read_bytes().startswith(b"%PDF")
+        assert "<!doctype html>" in (demo_report / f"playbook-{language}.html").read_text(encoding="utf-8").lower()
+    stored = {path.stem: results.load(path) for path in (demo_report / "results").glob("*.json") if path.stem != "actions"}
+    assert set(stored) == {"start-here", "scorecard", "churn", "lifetime-value", *(tactic.slug for tactic in tactics.CATALOGUE)}
+    assert {result.status for result in stored.values()} == {"ready"}
+    assert {path.name for path in demo_report.iterdir()} >= {"lists", "notebooks", "results", "run.json"}
+    assert not [path for path in demo_report.rglob("*") if path.name.endswith(".tmp")]
+
+
+def test_the_log_of_a_run_names_no_person_and_no_absolute_path(demo_shop, demo_report):
+    log = (demo_report / "run.json").read_text(encoding="utf-8")
+
+    assert str(demo_shop) not in log
+    assert {"version", "inputs", "cutoff", "notebooks", "outputs", "warnings"} <= set(json.loads(log))
+
+
+def test_names_and_contacts_stand_in_the_lists_alone(demo_shop, demo_report):
+    import csv
+
+    with (demo_shop / "exports" / "customers.csv").open(encoding="utf-8") as file:
+        people = list(csv.DictReader(file))
+    secrets = {person[field] for person in people for field in ("email", "phone", "customer_id") if person[field]}
+    open_files = [path for path in demo_report.rglob("*") if path.suffix in {".json", ".ipynb", ".csv", ".html"} and "lists" not in path.parts]
+
+    for path in open_files:
+        text = path.read_text(encoding="utf-8")
+        assert not [secret for secret in secrets if f'"{secret}"' in text or ("@" in secret and secret in text)], path.name
+    assert any(person["email"] in (demo_report / "lists" / "answer-fast.csv").read_text(encoding="utf-8-sig") for person in people if person["email"])
+
+
+def test_the_same_command_twice_gives_the_same_bytes(demo_shop, demo_report, command, tmp_path):
+    again = command("playbook", demo_shop, "--out", tmp_path)
+    assert again.returncode == 0, again.stderr
+    other = tmp_path / demo_shop.name / "2026-10-31"
+
+    names = sorted(path.relative_to(demo_report) for path in demo_report.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
+    different = [str(name) for name in names if name.name != "run.json" and (demo_report / name).read_bytes() != (other / name).read_bytes()]
+    assert different == []
+
+
+def test_check_prints_one_object_whose_sums_hold(demo_shop, command):
+    done = command("check", demo_shop, "--json")
+    told = json.loads(done.stdout)
+
+    assert done.returncode == 0
+    assert set(told) == {"shop", "cutoff", "currency", "tables", "orders", "tactics", "warnings"}
+    for table in told["tables"].values():
+        assert table["rows_in"] - table["rows_out"] == sum(table["dropped"].values())
+    from decimal import Decimal
+
+    money = {name: Decimal(told["orders"][name]) for name in ("gross", "discounts", "refunds", "dropped", "net")}
+    assert money["gross"] - money["discounts"] - money["refunds"] - money["dropped"] == money["net"]
+
+
+@pytest.mark.parametrize(
+    ("orders", "words"),
+    [
+        ("", ("orders.csv", "empty")),
+        (ORDERS, ("orders.csv",)),
+        ("order_id,customer_id,net_amount\n1,a,3.00\n", ("orders.csv", "ordered_at")),
+        (ORDERS + "1,a,2026-01-05,3.00\n2,b,31/02/2026,4.00\n", ("orders.csv", "31/02/2026")),
+    ],
+    ids=["empty export", "headers only", "missing column", "unreadable date"],
+)
+def test_a_bad_export_is_refused_in_one_line_with_a_remedy(command, tmp_path, orders, words):
+    shop = make_shop(tmp_path / "shop", orders)
+
+    refused(command("check", shop), 3, *words)
+    refused(command("playbook", shop), 3, *words)
+    assert not (shop / "reports").exists()
+    assert not (shop / "rounds" / "assignments.csv").exists()
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_one(command, tmp_path):
+    shop = make_shop(tmp_path / "shop", ORDERS + "1,a,2026-01-05,3.00\n", 'curency = "GBP"\n' + SHOP)
+
+    refused(command("check", shop), 3, "shop.toml", "'curency'", "Did you mean 'currency'?")
+
+
+def test_a_wrong_path_is_refused(command, tmp_path):
+    refused(command("check", tmp_path / "nowhere"), 3, "nowhere")
+    refused(command("new", tmp_path / "made", tmp_path / "no.csv"), 3, "no.csv")
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_unwritable_output_folder_is_refused_before_any_work_is_lost(command, tmp_path, demo_shop):
+    (tmp_path / "taken").write_text("a file, not a folder")
+
+    refused(command("playbook", demo_shop, "--out", tmp_path / "taken"), 3, "taken")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--as-of", "1 Nov"), "'1 Nov' is not a date"),
+        (("--language", "xx"), "'xx' is not one of"),
+        (("--paper", "a5"), "'a5' is not one of"),
+        (("--only", "anser-fast"), "Did you mean 'answer-fast'?"),
+        (("--as-of", "1999-01-01"), "before the first order"),
+    ],
+)
+def test_a_mistaken_option_is_a_usage_error(command, demo_shop, words, said):
+    refused(command("playbook", demo_shop, *words), 2, said)
+
+
+def test_stale_data_make_no_report(command, demo_shop, tmp_path):
+    refused(command("playbook", demo_shop, "--as-of", "2027-01-31", "--out", tmp_path), 3, "92 days after the last order")
+    assert not list(tmp_path.rglob("*.pdf"))
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [ORDERS + "1,a,2026-01-05,3.00\n", ORDERS + "".join(f"{i},c{i},2026-0{1 + i % 9}-05,{i + 3}.00\n" for i in range(40))],
+    ids=["one customer", "one-time buyers only"],
+)
+def test_a_shop_with_too_little_history_gets_a_playbook_that_says_so(command, tmp_path, orders):
+    shop = make_shop(tmp_path / "shop", orders)
+    done = command("playbook", shop)
+    assert done.returncode == 0, done.stderr
+    report = next((shop / "reports").iterdir())
+
+    assert results.load(report / "results" / "churn.json").status in ("too early", "ready")
+    assert results.load(report / "results" / "answer-fast.json").status == "needs data"
+    assert "too early to say" in (report / "playbook-en.html").read_text(encoding="utf-8").lower()
+
+
+def test_several_shops_are_made_and_the_refused_one_is_named(command, demo_shop, tmp_path):
+    bad = make_shop(tmp_path / "bad", "")
+    done = command("playbook", bad, tmp_path / "missing")
+
+    assert done.returncode == 3
+    assert "orders.csv" in done.stderr
+    assert "missing" in done.stderr

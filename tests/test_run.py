@@ -1,0 +1,82 @@
+"""Notebooks run with checked parameters, come out normalised, and a broken one is kept apart."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import nbformat
+import pytest
+
+from loyalty_lab import results, run, share
+from loyalty_lab.errors import NotebookError, UsageError
+
+
+def notebook(path, *sources: str):
+    cells = [nbformat.v4.new_code_cell('run_file: str = "demo"  # settings', metadata={"tags": ["parameters"]})]
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    return path
+
+
+def test_a_run_notebook_holds_the_outputs_and_nothing_that_differs_between_runs(tmp_path):
+    source = notebook(tmp_path / "a.ipynb", "run_file * 2")
+    for name in ("one", "two"):
+        run.run_notebook(source, tmp_path / name / "a.ipynb", {"run_file": "ab"}, tmp_path, 60)
+
+    first = (tmp_path / "one" / "a.ipynb").read_text()
+    assert "'abab'" in first
+    assert first == (tmp_path / "two" / "a.ipynb").read_text()
+
+
+def test_a_broken_notebook_is_kept_as_failed_and_never_as_done(tmp_path):
+    source = notebook(tmp_path / "a.ipynb", "1 / 0")
+
+    with pytest.raises(NotebookError, match="ZeroDivisionError"):
+        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 60)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.failed.ipynb"]
+
+
+def test_a_kernel_that_dies_counts_as_failed(tmp_path):
+    source = notebook(tmp_path / "a.ipynb", "import os\nos._exit(0)")
+
+    with pytest.raises(NotebookError):
+        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 60)
+    assert not (tmp_path / "out" / "a.ipynb").exists()
+
+
+def test_a_cell_that_takes_too_long_counts_as_failed(tmp_path):
+    source = notebook(tmp_path / "a.ipynb", "import time\ntime.sleep(60)")
+
+    with pytest.raises(NotebookError):
+        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 1)
+    assert not (tmp_path / "out" / "a.ipynb").exists()
+
+
+def test_a_failed_page_leaves_a_result_that_says_so(tmp_path, monkeypatch):
+    (tmp_path / "notebooks" / "tactics").mkdir(parents=True)
+    notebook(tmp_path / "notebooks" / "tactics" / "09-answer-fast.ipynb", "1 / 0")
+    monkeypatch.setattr(share, "folder", lambda name: tmp_path / name)
+    seen = []
+    run.run_pages([run.Page("answer-fast", "tactics/09-answer-fast")], tmp_path / "out", date(2026, 10, 31), 60, seen.append)
+
+    assert [outcome.status for outcome in seen] == ["failed"]
+    result = results.load(tmp_path / "out" / "results" / "answer-fast.json")
+    assert result.status == "failed"
+    assert "ZeroDivisionError" in result.reason.args["cause"]
+
+
+def test_only_the_named_tactics_are_chosen_and_a_misspelt_one_is_refused():
+    assert [page.slug for page in run.pages(["answer-fast"])][-1] == "answer-fast"
+    assert "vital-few" not in [page.slug for page in run.pages(["answer-fast"])]
+    with pytest.raises(UsageError, match="Did you mean 'vital-few'"):
+        run.pages(["vital-fw"])
+
+
+def test_normalising_keeps_every_source_and_output(tmp_path):
+    source = notebook(tmp_path / "a.ipynb", "run_file")
+    text = source.read_text()
+
+    before = [cell["source"] for cell in json.loads(text)["cells"]]
+    assert [cell["source"] for cell in json.loads(run.normalised(text))["cells"]] == before
