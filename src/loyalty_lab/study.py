@@ -114,6 +114,17 @@ class Study:
     def _module(self) -> Any:
         return import_module(f"loyalty_lab.tactics.{self.tactic.module}")
 
+    @property
+    def status(self) -> results.Status:
+        if self.lacking:
+            return "needs data"
+        early = any(message.key.endswith(".too_early") for message in self.findings.messages)
+        return "too early" if early else "ready"
+
+    @property
+    def reason(self) -> results.Message | None:
+        return results.Message(key="common.needs_data", args={"need": self.lacking}) if self.lacking else None
+
     def facts(self) -> Any:
         """Show each number with its interval and how many it rests on."""
         import pandas as pd
@@ -193,8 +204,8 @@ class Study:
         return results.Result(
             notebook=self.slug,
             kind="tactic" if self.tactic else questions.ANSWERS[self.slug].kind,
-            status="needs data" if self.lacking else "ready",
-            reason=results.Message(key="common.needs_data", args={"need": self.lacking}) if self.lacking else None,
+            status=self.status,
+            reason=self.reason,
             cutoff=self.run.cutoff,
             facts=found.facts,
             tables=frames,

@@ -1,0 +1,252 @@
+"""The house figures: real size in millimetres, black ink first, labels on the data, no legend, no title inside."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from loyalty_lab import share
+from loyalty_lab.errors import RenderError, near_match
+from loyalty_lab.language import Texts, font_folder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MM = 1 / 25.4
+INK, GREY, RULE, PALE, BAR = "#1f1f1f", "#595959", "#8c8c8c", "#d9d9d9", "#bdbdbd"
+SMALL, TEXT, LARGE = 7.8, 8.4, 9.6
+CONTRAST = 5.5
+LABEL_CHARACTERS = 30
+
+
+def contrast(colour: str) -> float:
+    """Return the contrast of a colour with white paper, 1 to 21.
+
+    References
+    ----------
+    Web Content Accessibility Guidelines 2.2, definition of contrast ratio.
+
+    Examples
+    --------
+    >>> round(contrast("#000000")), round(contrast("#ffffff"))
+    (21, 1)
+    """
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
+def safe_accent(colour: str) -> str:
+    """Darken a brand colour until it reads on white, and so prints as a dark grey on any printer.
+
+    Examples
+    --------
+    >>> safe_accent("#0b5351"), contrast(safe_accent("#ffd400")) >= CONTRAST
+    ('#0b5351', True)
+    """
+    parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    while contrast(shade := "#" + "".join(f"{part:02x}" for part in parts)) < CONTRAST:
+        parts = [int(part * 0.93) for part in parts]
+    return shade
+
+
+def draw(chart: str, data: dict[str, Any], language: str = "en", width_mm: float = 126, accent: str = "#0b5351") -> Figure:
+    """Draw one figure of a result file.
+
+    Parameters
+    ----------
+    chart : str
+        A name in `CHARTS`.
+    data : dict
+        What that chart draws: plain numbers, and labels as messages of `playbook/text/`.
+    language : {"en", "tr", "bn", "hy"}
+    width_mm : float
+        Width on paper; the height follows.
+    accent : str
+        The shop's colour; darkened if it does not read on white.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Bound to no window and to no global state.
+
+    Raises
+    ------
+    RenderError
+        If there is no chart of this name.
+    """
+    if chart not in CHARTS:
+        raise RenderError("figure", f"there is no chart {chart!r}.{near_match(chart, CHARTS)}", f"use one of: {', '.join(CHARTS)}")
+    with _style():
+        return CHARTS[chart](_Pen(Texts(language, data.get("currency", "GBP")), width_mm, safe_accent(accent)), data)
+
+
+def svg(figure: Figure) -> str:
+    """Return the figure as SVG with its text as paths; the same figure gives the same text."""
+    out = io.StringIO()
+    with _style():
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    return out.getvalue()
+
+
+def png(figure: Figure, dpi: int = 144) -> bytes:
+    """Return the figure as PNG on white, for a notebook."""
+    out = io.BytesIO()
+    with _style():
+        figure.savefig(out, format="png", dpi=dpi, facecolor="white", transparent=False, metadata={"Software": None})
+    return out.getvalue()
+
+
+@contextmanager
+def _style():
+    from matplotlib import rc_context, rc_params_from_file
+
+    _add_fonts()
+    with rc_context(rc_params_from_file(share.folder("playbook") / "charts.mplstyle", use_default_template=True)):
+        yield
+
+
+@cache
+def _add_fonts() -> None:
+    from matplotlib import font_manager
+
+    for name in ("source-sans/ttf/SourceSans3-Regular.ttf", "kurinto/ttf/KurintoSans-Rg.ttf"):
+        font_manager.fontManager.addfont(str(font_folder() / name))
+
+
+class _Pen:
+    """What every chart draws with: paper, words and the accent."""
+
+    def __init__(self, texts: Texts, width: float, accent: str):
+        self.texts, self.width, self.accent = texts, width, accent
+
+    def axes(self, height: float, left: float = 0, right: float = 0, top: float = 0, bottom: float = 0) -> Axes:
+        """One drawing area of the full width, inset by margins; all in millimetres."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(self.width * MM, height * MM))
+        FigureCanvasAgg(figure)
+        inside = [left / self.width, bottom / height, 1 - (left + right) / self.width, 1 - (top + bottom) / height]
+        return figure.add_axes(inside)
+
+    def say(self, label: Any, **args: Any) -> str:
+        return self.texts.say(label, **args)
+
+    def wrapped(self, label: Any) -> str:
+        """A label on at most three lines of a readable length."""
+        lines = [""]
+        for word in self.say(label).split(" "):
+            lines += [word] if lines[-1] and len(lines[-1]) + len(word) >= LABEL_CHARACTERS and len(lines) < 3 else []
+            lines[-1] = lines[-1] if lines[-1] == word and len(lines) > 1 else f"{lines[-1]} {word}".strip()
+        return "\n".join(lines)
+
+    def mm(self, words: Sequence[str], size: float = TEXT) -> float:
+        """The width of the widest of some words on paper."""
+        axes = self.axes(10)
+        drawn = [axes.text(0, 0, word, fontsize=size) for word in words]
+        renderer = axes.figure.canvas.get_renderer()
+        return max((text.get_window_extent(renderer).width for text in drawn), default=0) / axes.figure.dpi / MM
+
+
+def _sparkline(pen: _Pen, data: dict) -> Figure:
+    """Trend of one metric: the first value named, today's interval as a grey band, today as a dot."""
+    values = [value for value in data["values"] if value is not None]
+    first = pen.texts.value(values[0], data["unit"])
+    axes = pen.axes(pen.width * 0.27, left=pen.mm([first]) + 1.6, right=1.4, top=1, bottom=1)
+    band = data.get("band") or (values[-1], values[-1])
+    axes.axhspan(*band, color=PALE, lw=0)
+    axes.plot(range(len(values)), values, color=INK, lw=1.1)
+    axes.plot(len(values) - 1, values[-1], "o", ms=4, color=pen.accent, clip_on=False)
+    axes.annotate(first, (0, values[0]), xytext=(-3, 0), textcoords="offset points", ha="right", va="center")
+    low, high = min(*values, *band), max(*values, *band)
+    margin = 0.08 * (high - low or abs(high) or 1)
+    axes.set_ylim(low - margin, high + margin)
+    axes.axis("off")
+    return axes.figure
+
+
+def _lorenz(pen: _Pen, data: dict) -> Figure:
+    """Share of sales by share of customers, best first; one point named."""
+    across, up = data["point"]
+    axes = pen.axes(62, left=12, right=34, top=3, bottom=11)
+    axes.plot([0, 1], [0, 1], color=RULE, lw=0.7, ls=(0, (1, 2)))
+    axes.plot(data["customers"], data["sales"], color=INK, lw=1.7)
+    axes.plot([across, across, 0], [0, up, up], color=pen.accent, lw=0.8)
+    axes.plot(across, up, "o", ms=5, color=pen.accent, clip_on=False)
+    point = pen.say("chart.lorenz.point", customers=across, sales=up)
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    axes.annotate(point, (across, up), xytext=(7, -6), textcoords="offset points", va="top", fontsize=10, bbox=white)
+    axes.text(1.03, 1, pen.say("chart.lorenz.here"), va="top")
+    axes.text(0.62, 0.5, pen.say("chart.lorenz.equal"), va="top", color=GREY, fontsize=SMALL)
+    axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel=pen.say("chart.lorenz.x"))
+    axes.xaxis.set_label_coords(0, -0.13)
+    axes.xaxis.label.set_ha("left")
+    axes.set_xticks(ticks := sorted({0, across, 0.5, 1}), [pen.texts.share(tick) for tick in ticks])
+    axes.set_yticks(ticks := [0, up, 1] if up < 0.9 else [0, up], [pen.texts.share(tick) for tick in ticks])
+    return axes.figure
+
+
+def _cohorts(pen: _Pen, data: dict) -> Figure:
+    """Who of each group of new customers bought in the periods that followed; number and darkness agree."""
+    from matplotlib.patches import Rectangle
+
+    period, shares = data["period"], data["shares"]
+    names = [getattr(pen.texts, period)(start) for start in data["starts"]]
+    rows, columns = len(shares), max(len(line) for line in shares)
+    axes = pen.axes(11.5 + 6.2 * rows, left=pen.mm(names) + 3, right=0.5, top=11, bottom=0.5)
+    seen = [share for line in shares for share in line if share is not None] or [0]
+    for row, line in enumerate(shares):
+        axes.text(0.8, row + 0.52, pen.texts.count(data["sizes"][row]), ha="right", va="center", color=GREY)
+        for column, kept in enumerate(line):
+            if kept is None:
+                continue
+            shade = 0.90 - 0.70 * (kept - min(seen)) / ((max(seen) - min(seen)) or 1)
+            axes.add_patch(Rectangle((column + 1.02, row + 0.05), 0.96, 0.90, facecolor=str(round(shade, 3)), lw=0))
+            ink = "white" if shade < 0.5 else INK
+            axes.text(column + 1.5, row + 0.52, pen.texts.per100(kept), ha="center", va="center", color=ink)
+    for column in range(columns):
+        axes.text(column + 1.5, -0.12, pen.texts.count(column + 1), ha="center", va="bottom")
+    axes.text(-0.08, -0.12, pen.say(f"chart.cohorts.{period}"), ha="right", va="bottom", fontsize=SMALL, color=GREY)
+    axes.text(0.8, -0.12, pen.say("chart.cohorts.n"), ha="right", va="bottom", fontsize=SMALL, color=GREY)
+    axes.text(1.06, -0.98, pen.say(f"chart.cohorts.after_{period}"), va="bottom", fontsize=SMALL, color=GREY)
+    axes.set(xlim=(0, columns + 1), ylim=(rows, 0), xticks=[])
+    axes.set_yticks([row + 0.5 for row in range(rows)], names)
+    axes.spines[:].set_visible(False)
+    return axes.figure
+
+
+def _bars(pen: _Pen, data: dict) -> Figure:
+    """Horizontal bars with interval whiskers; the title speaks of the first, the dashed line is the reference."""
+    texts, count = pen.texts, len(data["values"])
+    names = [pen.wrapped(label) for label in data["labels"]]
+    ns, values = data.get("ns") or [None] * count, [value or 0 for value in data["values"]]
+    lows, highs = (data.get(end) or [None] * count for end in ("lows", "highs"))
+    said = [
+        f"{texts.value(value, data['unit'])}" + (f"  {pen.say('chart.n', n=n)}" if n is not None else "")
+        for value, n in zip(data["values"], ns, strict=True)
+    ]
+    pitch = 9.5 if any("\n" in name for name in names) else 7.6
+    reference = data.get("reference")
+    axes = pen.axes(pitch * count + 2 + 4.5 * (reference is not None), left=pen.mm(names) + 2.5, right=pen.mm(said) + 4,
+                    top=4.5 * (reference is not None), bottom=1)  # fmt: skip
+    axes.barh(range(count), values, height=0.58, color=[pen.accent if row == 0 else BAR for row in range(count)], lw=0)
+    for row, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        _whisker(axes, row, low, high, inside=values[row] if row == 0 else None)
+    widest = max([*values, *(high for high in highs if high is not None), reference or 0]) or 1
+    for row, words in enumerate(said):
+        axes.annotate(words, (1, row), xycoords=axes.get_yaxis_transform(), xytext=(pen.mm(said) + 4, 0), textcoords=_mm_offset(axes, row),
+                      ha="right", va="center")  # fmt: skip
+    if reference is not None:
+        axes.axvline(reference, color=INK, lw=0.8, ls=(0, (3, 2)))
+        words = pen.say("chart.bars.reference", value=texts.value(reference, data["unit"]))
+        axes.text(reference, -0.55, words, ha="left" if reference < widest / 2 else "right", va="bottom", fontsize=SMALL, color=GREY)
+    axes.set(xlim=(0, widest * 1.02), ylim=(count - 0.5, -0.5), xticks=[])
+    axes.set_yticks(range(count), names)
+    axes.spines["bottom"].set_visible(False)
+    axes.plot([0, 0], [-0.5, count - 0.5], color=INK, lw=0.8, clip_on=False)
+    return axes.figure

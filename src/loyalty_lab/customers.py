@@ -1,0 +1,204 @@
+"""What each customer's purchases say at a cutoff: the customer summary, own rhythm, and how soon customers come back."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from loyalty_lab.errors import InputError
+
+QUERIES = Path(__file__).parent / "sql"
+PURCHASE_COLUMNS = ("customer_id", "ordered_at", "net_amount")
+HORIZONS = (30, 60, 91, 126, 182, 364)
+RETURNED_SHARE = 0.75
+FEWEST_AT_RISK = 10
+
+
+def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = None) -> pd.DataFrame:
+    """Run one of the package's SQL files on a frame of orders.
+
+    Parameters
+    ----------
+    name : str
+        File name below `sql/`, without its ending.
+    orders : pandas.DataFrame
+        At least `customer_id`, `ordered_at` (shop's time zone) and `net_amount`, one row per order.
+        Rows lacking one of them (anonymous orders) are left out.
+    cutoff : datetime.date
+        Last day that may be seen.
+    threads : int, optional
+        Threads of the database; all types are exact until the end, so the answer does not depend on it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index `customer_id`, sorted.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2026-03-01"], "net_amount": [9.5]})
+    >>> query("purchase_days", orders, date(2026, 3, 31))["spend"].tolist()
+    [9.5]
+    """
+    import duckdb
+
+    missing = [column for column in PURCHASE_COLUMNS if column not in orders.columns]
+    if missing:
+        raise InputError("orders", f"lacks the column {missing[0]!r}; it has {list(orders.columns)}", "rename or add the column")
+    known = orders.loc[:, list(PURCHASE_COLUMNS)].dropna()
+    if known.empty:
+        known = known.astype({"customer_id": "str", "ordered_at": "datetime64[us]", "net_amount": "float64"})
+    text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+    with duckdb.connect(config={"threads": threads} if threads else {}) as db:
+        db.register("orders", known)
+        answer = db.execute(text, {"cutoff": pd.Timestamp(cutoff).date()}).df()
+    return answer.set_index("customer_id")
+
+
+def customer_summary(orders: pd.DataFrame, cutoff: date, threads: int | None = None) -> pd.DataFrame:
+    """Summarise each customer's purchases up to a cutoff.
+
+    A purchase day is a day on which a customer's orders net above zero; several orders on one
+    day are one purchase.
+
+    Parameters
+    ----------
+    orders : pandas.DataFrame
+        Any frame with `customer_id`, `ordered_at` and `net_amount`.
+    cutoff : datetime.date
+        Last day that may be seen.
+    threads : int, optional
+        See `query`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index `customer_id` (sorted, customers with at least one purchase day). `frequency` (repeat
+        purchase days), `recency` (last minus first purchase day), `T` (cutoff minus first purchase
+        day): int64, days. `monetary_value`: mean net value of the repeat days, float64, 0.0 where
+        frequency is 0.
+
+    References
+    ----------
+    Fader, Hardie, Lee (2005), "Counting your customers" the easy way, Marketing Science 24(2).
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a", "b"], "ordered_at": ["2026-01-01", "2026-01-11", "2026-02-01"],
+    ...                        "net_amount": [5.0, 8.0, 3.0]})
+    >>> customer_summary(orders, date(2026, 3, 2)).loc["a"].tolist()
+    [1.0, 10.0, 60.0, 8.0]
+    """
+    summary = query("customer_summary", orders, cutoff, threads)
+    return summary.astype({"frequency": "int64", "recency": "int64", "T": "int64", "monetary_value": "float64"})
+
+
+def purchase_days(orders: pd.DataFrame, cutoff: date, threads: int | None = None) -> pd.DataFrame:
+    """Return one row per customer and purchase day: columns `customer_id`, `day`, `spend`, in that order sorted.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a"], "ordered_at": ["2026-01-01", "2026-01-01"], "net_amount": [5.0, -1.0]})
+    >>> purchase_days(orders, date(2026, 3, 2))["spend"].tolist()
+    [4.0]
+    """
+    return query("purchase_days", orders, cutoff, threads).reset_index().astype({"day": "datetime64[us]"})
+
+
+def days_since_last(orders: pd.DataFrame, cutoff: date) -> pd.Series:
+    """Return the days from each customer's last purchase day to the cutoff (RFM's recency), int64.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2026-01-01"], "net_amount": [5.0]})
+    >>> int(days_since_last(orders, date(2026, 1, 8))["a"])
+    7
+    """
+    summary = customer_summary(orders, cutoff)
+    return (summary["T"] - summary["recency"]).rename("days_since_last")
+
+
+def own_rhythm(orders: pd.DataFrame, cutoff: date) -> pd.Series:
+    """Return the median gap in days between a customer's purchase days; missing below two of them.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a", "a"], "ordered_at": ["2026-01-01", "2026-01-08", "2026-02-20"], "net_amount": 5.0})
+    >>> float(own_rhythm(orders, date(2026, 3, 1))["a"])
+    25.0
+    """
+    return query("features", orders, cutoff)["gap_median"].astype("float64").rename("own_rhythm")
+
+
+def repurchase_curve(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:
+    """Estimate how soon after a purchase day the next one comes (Kaplan-Meier, with unfinished gaps censored).
+
+    Parameters
+    ----------
+    orders : pandas.DataFrame
+        As for `customer_summary`.
+    cutoff : datetime.date
+        Last day that may be seen; each customer's last gap is cut off there.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per gap length at which somebody came back: `days`, `at_risk`, `returned` (int64) and
+        `share`, the estimated share of purchases followed by another within `days`. Empty if nobody came back.
+
+    References
+    ----------
+    Kaplan, Meier (1958), Nonparametric estimation from incomplete observations, JASA 53.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a", "b"], "ordered_at": ["2026-01-01", "2026-01-11", "2026-01-01"], "net_amount": 5.0})
+    >>> repurchase_curve(orders, date(2026, 1, 31))[["days", "at_risk", "share"]].values.tolist()
+    [[10.0, 3.0, 0.33...]]
+    """
+    days = purchase_days(orders, cutoff)
+    following = days.groupby("customer_id", sort=False)["day"].shift(-1)
+    gap = (following.fillna(pd.Timestamp(cutoff)) - days["day"]).dt.days.to_numpy()
+    came_back = following.notna().to_numpy()
+    lengths, returned = np.unique(gap[came_back], return_counts=True)
+    at_risk = len(gap) - np.searchsorted(np.sort(gap), lengths)
+    share = 1 - np.cumprod(1 - returned / np.maximum(at_risk, 1))
+    return pd.DataFrame({"days": lengths, "at_risk": at_risk, "returned": returned, "share": share})
+
+
+def propose_horizon(orders: pd.DataFrame, cutoff: date) -> int:
+    """Propose how far ahead to look, from the shop's own repurchase curve.
+
+    The smallest of 30, 60, 91, 126, 182 and 364 days within which three quarters of those who
+    ever come back have come back (share of the curve at its end, read while at least ten gaps are
+    at risk), but at most half of the history, so that one earlier cutoff with a full horizon after
+    it and as long a history before it exists.
+
+    Returns
+    -------
+    int
+        One of `HORIZONS`; 30 where the history is too short for any, or nobody came back.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": "a", "ordered_at": pd.date_range("2025-01-01", periods=10, freq="40D"), "net_amount": 5.0})
+    >>> propose_horizon(orders, date(2026, 1, 31))
+    60
+    """
+    curve = repurchase_curve(orders, cutoff)
+    reliable = curve[curve["at_risk"] >= FEWEST_AT_RISK]
+    curve = curve if reliable.empty else reliable
+    first = customer_summary(orders, cutoff)["T"].max()
+    fitting = [horizon for horizon in HORIZONS if 2 * horizon <= first] or [HORIZONS[0]]
+    if curve.empty:
+        return fitting[0]
+    reached = curve.loc[curve["share"] >= RETURNED_SHARE * curve["share"].iloc[-1], "days"].min()
+    return next((horizon for horizon in fitting if horizon >= reached), fitting[-1])

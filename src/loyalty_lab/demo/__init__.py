@@ -1,0 +1,198 @@
+"""A simulated shop whose truth is known: to try everything on, and to test what is said about it.
+
+The shop is made by `make`, seen as the analyses see any shop by `Demo.shop`, and written as a
+shop's folder by `write`. The same seed gives the same shop, to the byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loyalty_lab import tables
+from loyalty_lab.demo.parameters import preset_parameters
+from loyalty_lab.errors import InputError
+from loyalty_lab.shop import Shop, ShopSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SETTINGS = """\
+# A simulated shop. Its exports and its truth were made by: loyalty-lab demo
+name = "Corner Grocer"
+currency = "GBP"
+timezone = "Europe/London"
+languages = ["en", "tr", "bn", "hy"]
+margin = 0.30
+
+[capacity]
+letter = 40
+phone = 20
+
+[cost]
+letter = 1.20
+phone = 2.00
+new_customer = 15.00
+
+[owners]
+default = "owner"
+answer-fast = "counter"
+follow-up-letters = "back office"
+vital-few = "owner"
+"""
+KEPT_STATUS = "paid"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A simulated shop: its tables as the shop would export them, with names, and what is true in it."""
+
+    tables: dict[str, pd.DataFrame]
+    truth: dict
+    salt_hex: str
+    settings_toml: str
+
+    def shop(self) -> Shop:
+        """Return the shop as intake reads it from the written folder: pseudonyms, types, only orders that count.
+
+        Examples
+        --------
+        >>> shop = make(customers=20).shop()
+        >>> shop.last_day.isoformat(), "name" in shop.customers.columns
+        ('2026-10-31', False)
+        """
+        known = {raw: _pseudonym(self.salt_hex, raw) for raw in self.tables["customers"]["customer_id"]}
+        typed = {}
+        for name, frame in self.tables.items():
+            columns = [column for column in tables.CUSTOMER_COLUMNS if column in frame.columns]
+            frame = frame.assign(**{column: frame[column].map(known) for column in columns})
+            typed[name] = tables.typed(name, _counted(frame) if name == "orders" else frame)
+        return Shop(ShopSettings.model_validate(tomllib.loads(self.settings_toml)), typed)
+
+
+def make(customers: int | None = None, seed: int = 7, preset: str = "tiny") -> Demo:
+    """Simulate about two years of a small grocer's shop that end on 31 October 2026.
+
+    Parameters
+    ----------
+    customers : int, optional
+        How many customers; the preset says if not given.
+    seed : int
+        Another seed makes another shop.
+    preset : {"tiny", "small", "standard", "null"}
+        400, 2,000 or 20,000 customers; in `null` (2,000) nothing that happens changes who comes back.
+
+    Returns
+    -------
+    Demo
+
+    Raises
+    ------
+    UsageError
+        If there is no such preset, or fewer than one customer is asked for.
+
+    Examples
+    --------
+    >>> made = make(customers=30)
+    >>> sorted(made.tables) == sorted(tables.SCHEMAS)
+    True
+    >>> bool(made.tables["orders"].equals(make(customers=30).tables["orders"]))
+    True
+    """
+    import numpy as np
+
+    from loyalty_lab.demo import goods, life, register, service, truth, voice
+
+    parameters = preset_parameters(preset, customers)
+    lived_in, sold_in, served_in, said_in, known_in = (np.random.default_rng([seed, stage]) for stage in range(5))
+    lives = life.live(parameters, lived_in)
+    ids = np.array([f"C{number:04d}" for number in range(1, parameters.customers + 1)], dtype=object)
+    language = register.languages(parameters.customers, known_in)
+    sold = service.handled(goods.sales(lives, sold_in), served_in)
+    filled = goods.lines(sold, parameters, sold_in)
+    orders, mood = goods.orders(sold, filled, parameters, ids, sold_in), voice.moods(sold, lives, said_in)
+    first_at = sold[sold["visit"].notna()].groupby("customer")["at"].min()
+    referrals = voice.referrals(first_at, lives.traits["warm"].to_numpy(), ids, said_in)
+    made = {
+        "orders": orders,
+        "order_lines": goods.order_lines(sold, filled),
+        "customers": register.customers(lives, sold, orders, referrals, language, ids, known_in),
+        "contacts": voice.contacts(sold, ids, said_in),
+        "tickets": service.tickets(sold, parameters, ids, served_in),
+        "deliveries": service.deliveries(sold),
+        "returns": service.returns(sold, filled, served_in),
+        "surveys": voice.surveys(sold, mood, parameters, language, ids, said_in),
+        "reviews": voice.reviews(sold, mood, ids, said_in),
+        "referrals": referrals,
+        "rollout": service.rollout(parameters),
+    }
+    made = {name: _in_order(name, frame) for name, frame in made.items() if len(frame)}
+    salt = hashlib.sha256(f"loyalty_lab demo {seed}".encode()).hexdigest()
+    return Demo(made, truth.known_truth(lives, ids, seed, preset), salt, SETTINGS + "".join(_source(name) for name in made))
+
+
+def write(demo: Demo, folder: str | Path) -> None:
+    """Write a simulated shop as a shop's folder, with its truth beside it.
+
+    Parameters
+    ----------
+    demo : Demo
+        What `make` returned.
+    folder : str or pathlib.Path
+        A folder that is new or empty.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     write(make(customers=5), place)
+    ...     sorted(path.name for path in Path(place).iterdir())
+    ['exports', 'private', 'shop.toml', 'truth.json']
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(str(folder), "there is something already", "name a folder that is new or empty")
+    (folder / "exports").mkdir(parents=True, exist_ok=True)
+    for name, frame in demo.tables.items():
+        (folder / "exports" / f"{name}.csv").write_text(_csv(name, frame), encoding="utf-8", newline="\n")
+    (folder / "private").mkdir(mode=0o700)
+    salt = folder / "private" / "salt"
+    salt.touch(mode=0o600)
+    salt.write_text(demo.salt_hex + "\n", encoding="ascii", newline="\n")
+    (folder / "shop.toml").write_text(demo.settings_toml, encoding="utf-8", newline="\n")
+    (folder / "truth.json").write_text(json.dumps(demo.truth, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+
+
+def _pseudonym(salt_hex: str, customer_id: str) -> str:
+    digest = hmac.new(bytes.fromhex(salt_hex), customer_id.encode(), hashlib.sha256).digest()
+    return base64.b32encode(digest).decode().lower()[:12]
+
+
+def _counted(orders: pd.DataFrame) -> pd.DataFrame:
+    return orders[orders["status"].eq(KEPT_STATUS) & orders["net_amount"].ne(0)]
+
+
+def _in_order(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    columns = [column for column in tables.SCHEMAS[name].names if column in frame.columns]
+    return frame[columns].reset_index(drop=True)
+
+
+def _source(name: str) -> str:
+    return f'\n[[sources]]\nfile = "exports/{name}.csv"\ntable = "{name}"\nprofile = "mapped"\n'
+
+
+def _csv(name: str, frame: pd.DataFrame) -> str:
+    flags = [column.name for column in tables.SCHEMAS[name].columns if column.kind == "flag" and column.name in frame.columns]
+    frame = frame.assign(**{flag: frame[flag].map({True: "yes", False: "no"}) for flag in flags})
+    return frame.to_csv(index=False, float_format="%.2f", date_format="%Y-%m-%d %H:%M", lineterminator="\n")

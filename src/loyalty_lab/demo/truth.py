@@ -1,0 +1,127 @@
+"""What is true in a simulated shop, in closed form. For tests only: no notebook reads it.
+
+With p the chance of leaving after a purchase on day t and rate the purchases a year, a purchase within H
+days has the chance ``(1 - p) * (1 - exp(-rate * (clock[t + H] - clock[t])))``; the effect of an experience is the
+difference of that between its log-odds with and without it. A customer still alive makes in a further
+time s on the clock, p held, ``(1 - exp(-rate * p * s)) / p`` purchases.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from loyalty_lab.demo.life import EXPERIENCES, Life, clock, logistic
+from loyalty_lab.demo.parameters import DAYS, FIRST_DAY, LAST_DAY, RETURN_DAYS, SLOW_HOURS
+
+HORIZON_DAYS = 91
+GIVEN = {"late": "delivered", "slow": "ticket", "refused": "returned"}
+
+
+def known_truth(life: Life, customer_ids: np.ndarray, seed: int, preset: str) -> dict:
+    """Return parameters, effects and the customers' true state at the end, as plain values for JSON."""
+    return {
+        "preset": preset,
+        "seed": seed,
+        "first_day": FIRST_DAY.isoformat(),
+        "last_day": LAST_DAY.isoformat(),
+        "return_days": RETURN_DAYS,
+        "slow_hours": SLOW_HOURS,
+        "horizon_days": HORIZON_DAYS,
+        "parameters": life.parameters.as_dict(),
+        "effects": {name: effect(life, name) for name in ("late", "slow", "refused", "letter")},
+        "return_rate": _share(return_chance(life, life.purchases["odds"])[evaluable(life)]),
+        "purchases": len(life.purchases),
+        "repeat_customer_rate": _share(life.traits["visits"] > 1),
+        "alive_share": _share(life.traits["alive"]),
+        "customers": _state(life, customer_ids),
+    }
+
+
+def evaluable(life: Life) -> np.ndarray:
+    """Return which purchases lie at least 90 days before the end, so that it is known whether another followed."""
+    return life.purchases["day"].to_numpy() <= DAYS - 1 - RETURN_DAYS
+
+
+def return_chance(life: Life, odds: pd.Series) -> np.ndarray:
+    """Return the true chance that another purchase follows each purchase within 90 days, given log-odds of leaving."""
+    passed, day = clock(), life.purchases["day"].to_numpy()
+    rate = life.traits["rate"].to_numpy()[life.purchases["customer"]]
+    return (1 - logistic(np.asarray(odds))) * (1 - np.exp(-rate * (passed[day + RETURN_DAYS] - passed[day])))
+
+
+def effect(life: Life, name: str) -> dict:
+    """Return the true mean effect of an experience on coming back within 90 days, over those who could have it.
+
+    Parameters
+    ----------
+    life : Life
+        A simulated shop.
+    name : {"late", "slow", "refused", "letter"}
+        The experience; `late` is taken over deliveries, `slow` over tickets, `refused` over returns, `letter` over all purchases.
+
+    Returns
+    -------
+    dict
+        `log_odds`, `tau_mean`, `n`, `n_exposed`, and the mean true chance of those with and without it.
+    """
+    rows, log_odds = life.purchases, life.parameters.effects[name]
+    had = rows[name].to_numpy()
+    without = rows["odds"] - log_odds * had
+    tau = return_chance(life, without + log_odds) - return_chance(life, without)
+    chance, kept = return_chance(life, rows["odds"]), evaluable(life)
+    if name in GIVEN:
+        kept = kept & rows[GIVEN[name]].to_numpy()
+    return {
+        "log_odds": log_odds,
+        "tau_mean": _share(tau[kept]),
+        "n": int(kept.sum()),
+        "n_exposed": int((kept & had).sum()),
+        "return_exposed": _share(chance[kept & had]),
+        "return_unexposed": _share(chance[kept & ~had]),
+    }
+
+
+def drop_chance(life: Life) -> np.ndarray:
+    """Return each customer's mean chance of leaving at the next purchase on an ordinary day, over what may happen at it."""
+    truth, traits = life.parameters, life.traits
+    base = truth.odds_drop + truth.odds_drop_per_visit * np.minimum(traits["visits"].to_numpy(), truth.regular_after)
+    for name in ("warm", "remote", "greeted"):
+        base = base + truth.effects[name] * traits[name].to_numpy(float)
+    remote = traits["remote"].to_numpy(float)
+    late = np.where(remote > 0, 0.75, 0.22) * logistic(truth.odds_late + truth.odds_late_remote * remote)
+    slow_given = logistic(truth.odds_slow + truth.odds_slow_after_rollout * (traits["branch"].to_numpy() == 0))
+    total = np.zeros(len(traits))
+    for code in range(2 ** len(EXPERIENCES)):
+        had = {name: bool(code >> place & 1) for place, name in enumerate(EXPERIENCES)}
+        slow = slow_given * logistic(truth.odds_ticket + truth.odds_ticket_late * had["late"])
+        letter = truth.letter_share * traits["consent"].to_numpy()
+        chances = {"late": late, "slow": slow, "refused": truth.return_share * truth.refused_share, "letter": letter}
+        weight = math.prod(chances[name] if yes else 1 - chances[name] for name, yes in had.items())
+        total += weight * logistic(base + sum(truth.effects[name] * yes for name, yes in had.items()))
+    return total
+
+
+def _state(life: Life, customer_ids: np.ndarray) -> dict[str, list]:
+    truth, traits, passed = life.parameters, life.traits, clock()
+    rate, alive, drop = traits["rate"].to_numpy(), traits["alive"].to_numpy(), drop_chance(life)
+    quarter, year = (passed[DAYS - 1 + days] - passed[DAYS - 1] for days in (HORIZON_DAYS, 365))
+    orders = alive * (1 - np.exp(-rate * drop * year)) / drop
+    cut = truth.discount_share * float(np.mean(truth.discount_rates))
+    margin = traits["basket"].to_numpy() * (truth.margin_rate - cut)
+    columns = {
+        "purchase_rate": rate,
+        "drop_chance": drop,
+        "mean_basket": traits["basket"].to_numpy(),
+        "stays_away": np.where(alive, np.exp(-rate * quarter), 1.0),
+        "expected_orders": orders,
+        "expected_margin": orders * margin,
+    }
+    rounded = {name: [round(float(value), 4) for value in values] for name, values in columns.items()}
+    return {"customer_id": customer_ids.tolist(), "alive": alive.tolist(), **rounded}
+
+
+def _share(values: np.ndarray) -> float | None:
+    return round(float(np.mean(values)), 6) if len(values) else None

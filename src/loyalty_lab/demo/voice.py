@@ -1,0 +1,164 @@
+"""What was said between shop and customers: letters and replies, surveys, reviews, invitations to friends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from loyalty_lab.demo.life import Life
+from loyalty_lab.demo.parameters import ASKING_FROM, Parameters
+from loyalty_lab.demo.service import END, at_hour, days_later, happened
+from loyalty_lab.demo.words import words
+
+TEMPLATES = 6
+NOTES = ["Asked about opening hours", "Wishes more seasonal fruit", "Thanked for the letter", "Would like a delivery slot"]
+
+
+def contacts(sold: pd.DataFrame, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the table of contacts: letters by rotating templates, and the replies to them."""
+    sold = sold.assign(next_day=sold[sold["visit"].notna()].sort_values(["customer", "visit"]).groupby("customer")["day"].shift(-1))
+    rows = sold[sold["letter"]].sort_values(["letter_day", "order_id"])
+    n, chance = len(rows), rng.random((4, len(rows)))
+    sent = at_hour(days_later(rows["at"], (rows["letter_day"] - rows["day"]).astype(int)), 9, 12, rng)
+    wait = (rows["next_day"] - rows["letter_day"]).to_numpy(float)
+    ordered = (wait > 0) & (wait <= 21) & (chance[0] < 0.35)
+    outcome = np.select([rows["opt_out"], ordered, chance[1] < 0.08, chance[2] < 0.05], ["opt_out", "order", "reply", "visit"], "none")
+    turn = rows.groupby("customer").cumcount() - (chance[3] < 0.12)
+    letters = pd.DataFrame(
+        {
+            "customer_id": customer_ids[rows["customer"]],
+            "sent_at": sent,
+            "direction": "out",
+            "channel": "letter",
+            "purpose": np.where(rows["visit"].eq(0), "thanks", rng.choice(["follow-up", "offer"], n, p=[0.8, 0.2])),
+            "template_id": [f"L{number}" for number in (rows["customer"] + turn) % TEMPLATES + 1],
+            "cost": 1.20,
+            "outcome": outcome,
+        }
+    )
+    both = pd.concat([letters, _replies(letters, rng)], ignore_index=True).sort_values(["sent_at", "customer_id"], ignore_index=True)
+    return both.assign(contact_id=[f"K{number:04d}" for number in range(1, len(both) + 1)])
+
+
+def _replies(letters: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    answered = letters[letters["outcome"].eq("reply")]
+    n = len(answered)
+    card = pd.Series([f"CARD-{number}" for number in rng.integers(1, 9, n)], answered.index, "str")
+    rows = pd.DataFrame(
+        {
+            "customer_id": answered["customer_id"],
+            "sent_at": at_hour(days_later(answered["sent_at"], rng.integers(2, 10, n)), 9, 18, rng),
+            "direction": "in",
+            "channel": "mail",
+            "purpose": "support",
+            "card_code": card.where(rng.random(n) < 0.5),
+            "notes": rng.choice(NOTES, n),
+        }
+    )
+    return rows[rows["sent_at"] < END]
+
+
+def moods(sold: pd.DataFrame, life: Life, rng: np.random.Generator) -> np.ndarray:
+    """Return how content each sale left its customer: hidden, about zero in the mean."""
+    traits = life.traits.iloc[sold["customer"].clip(lower=0)]
+    bad = 1.0 * sold["late"] + 1.1 * sold["slow"] + 1.5 * sold["refused"]
+    return 0.5 * traits["warm"].to_numpy() + 0.3 * traits["greeted"].to_numpy() - bad.to_numpy() + rng.normal(0.05, 0.7, len(sold))
+
+
+def surveys(
+    sold: pd.DataFrame, mood: np.ndarray, truth: Parameters, language: np.ndarray, customer_ids: np.ndarray, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return the table of surveys; those with something to say answer more often, the content ones more than the others."""
+    wanted = (sold["at"] >= pd.Timestamp(ASKING_FROM)) & (rng.random(len(sold)) < truth.survey_share)
+    chosen = np.flatnonzero(_by_customer(sold) & wanted)
+    rows, mood, n = sold.iloc[chosen], mood[chosen], len(chosen)
+    asked = rows["at"] + pd.Timedelta(minutes=4)
+    answers = rng.random(n) < 1 / (1 + np.exp(0.9 - 0.5 * np.abs(mood) - 0.3 * mood))
+    answered = happened(at_hour(days_later(rows["at"], rng.integers(1, 7, n)), 9, 20, rng)).where(pd.Series(answers, rows.index))
+    comment = _comments(mood, language[rows["customer"]], rng)
+    made = pd.DataFrame(
+        {
+            "survey_id": [f"Q{number:04d}" for number in range(1, n + 1)],
+            "customer_id": customer_ids[rows["customer"]],
+            "order_id": rows["order_id"],
+            "asked_at": asked,
+            "answered_at": answered,
+            "csat": _scale(4.1 + 0.7 * mood, 1, 5),
+            "nps": _scale(7.9 + 1.5 * mood, 0, 10),
+            "care": _scale(4.0 + 0.6 * mood + rng.normal(0, 0.3, n), 1, 5),
+            "comment": pd.Series(comment, rows.index, "str").where(rng.random(n) < 0.3),
+        }
+    )
+    said = ["csat", "nps", "care", "comment"]
+    return made.assign(**{name: made[name].where(made["answered_at"].notna()) for name in said})
+
+
+def reviews(sold: pd.DataFrame, mood: np.ndarray, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the table of reviews, mostly by those who are very content or not at all."""
+    writes = rng.random(len(sold)) < 1 / (1 + np.exp(4.6 - 1.1 * np.abs(mood)))
+    posted = at_hour(days_later(sold["at"], rng.integers(1, 15, len(sold))), 9, 22, rng)
+    chosen = np.flatnonzero(_by_customer(sold) & writes & (posted < END))
+    rows, n = sold.iloc[chosen].assign(posted_at=posted.iloc[chosen], mood=mood[chosen]), len(chosen)
+    rows = rows.sort_values(["posted_at", "order_id"])
+    named, asked = pd.Series(rng.random(n) < 0.85, rows.index), rng.random(n) < 0.4
+    replied = happened(at_hour(days_later(rows["posted_at"], rng.integers(1, 12, n)), 9, 18, rng))
+    return pd.DataFrame(
+        {
+            "review_id": [f"V{number:04d}" for number in range(1, n + 1)],
+            "customer_id": pd.Series(customer_ids[rows["customer"]], rows.index, "str").where(named),
+            "order_id": rows["order_id"].astype("str").where(named),
+            "posted_at": rows["posted_at"],
+            "rating": _scale(4.2 + 0.9 * rows["mood"].to_numpy(), 1, 5),
+            "asked": asked,
+            "incentivised": asked & (rng.random(n) < 0.15),
+            "replied_at": replied.where(pd.Series(rng.random(n) < 0.55, rows.index)),
+        }
+    )
+
+
+def referrals(first_at: pd.Series, warm: np.ndarray, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the table of invitations: some brought a friend, who then stands in `referred_id`, many did not.
+
+    Parameters
+    ----------
+    first_at : pandas.Series
+        Moment of each customer's first purchase, rising.
+    warm : numpy.ndarray
+        Hidden warmth of each customer: of two possible senders the warmer one invited.
+    customer_ids : numpy.ndarray
+        The shop's numbers of the customers.
+    rng : numpy.random.Generator
+        Source of chance.
+    """
+    n = len(first_at)
+    guest = np.flatnonzero(rng.random(n) < 0.22)
+    either = (rng.random((2, len(guest))) * guest).astype(int)
+    host = np.where(warm[either[0]] >= warm[either[1]], *either)
+    since = first_at.to_numpy()[guest] - first_at.to_numpy()[host]
+    invited = at_hour(pd.Series(first_at.to_numpy()[host] + since * rng.uniform(0.2, 0.9, len(guest))), 9, 18, rng)
+    known = (since > np.timedelta64(10, "D")) & (invited.to_numpy() < first_at.to_numpy()[guest])
+    came = known & (rng.random(len(guest)) < 0.55)
+    made = pd.DataFrame(
+        {
+            "referrer_id": customer_ids[host],
+            "referred_id": pd.Series(customer_ids[guest], dtype="str").where(came),
+            "invited_at": invited,
+            "first_order_at": pd.Series(first_at.to_numpy()[guest]).where(came),
+            "reward_cost": np.where(came, 5.0, np.nan),
+        }
+    )[known].sort_values(["invited_at", "referrer_id"], ignore_index=True)
+    return made.assign(referral_id=[f"F{number:04d}" for number in range(1, len(made) + 1)])
+
+
+def _by_customer(sold: pd.DataFrame) -> pd.Series:
+    return sold["customer"].ge(0) & sold["visit"].notna()
+
+
+def _scale(value: np.ndarray, low: int, high: int) -> pd.array:
+    return pd.array(np.clip(np.rint(value), low, high).astype(int), dtype="Int64")
+
+
+def _comments(mood: np.ndarray, language: np.ndarray, rng: np.random.Generator) -> list[str]:
+    pick = (3 * rng.random(len(mood))).astype(int)
+    people = words()["people"]
+    return [people[place]["praise" if glad else "blame"][i] for place, glad, i in zip(language, mood > 0, pick, strict=True)]

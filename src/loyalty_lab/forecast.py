@@ -1,0 +1,262 @@
+"""What each customer is likely to do in the horizon, and what that is worth; as sure as the shop's history allows."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from loyalty_lab import metrics
+from loyalty_lab.customers import purchase_days
+from loyalty_lab.errors import UsageError
+from loyalty_lab.features import customer_features
+
+if TYPE_CHECKING:
+    from loyalty_lab.backtest import Backtest, Snapshot
+    from loyalty_lab.shop import Shop
+
+COLUMNS = ("churn_probability", "expected_orders", "expected_spend", "churn_low", "churn_high", "model")
+YEAR = 365.25
+FEWEST_TO_RATE = 5
+PRIOR_ORDERS = 2.0
+
+
+class CustomerForecaster:
+    """Forecast churn, orders and spend of every customer, by the way of forecasting that did best before.
+
+    Candidates, simplest first: shares by time of silence (``recency rule``), ``BG/NBD``, ``MBG/NBD``,
+    and a ``logistic`` pipeline on features and the models' posterior. They are scored at up to four
+    earlier cutoffs of the same shop, each learning only from outcomes known by then; the simplest
+    within one standard error of the smallest log loss is used. Where the history does not allow that,
+    everybody gets the shop's shrunken rate, and `model` says so (``shrunken rate``, ``too early``).
+
+    Parameters
+    ----------
+    horizon_days : int
+        How far to look ahead.
+    random_state : int, default 0
+        Seed of the only draw, which rows to learn from in a very large shop.
+
+    Attributes
+    ----------
+    backtest_ : loyalty_lab.backtest.Backtest
+        How every candidate did, which was chosen and why.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2026-01-01"], "net_amount": [12.0]})
+    >>> CustomerForecaster(91).fit(orders, date(2026, 3, 1)).predict()["model"].tolist()
+    ['too early']
+    """
+
+    def __init__(self, horizon_days: int, random_state: int = 0):
+        self.horizon_days = horizon_days
+        self.random_state = random_state
+
+    def fit(self, orders: pd.DataFrame, cutoff: date) -> CustomerForecaster:
+        """Backtest the candidates and fit the chosen one on what was known at the cutoff.
+
+        Parameters
+        ----------
+        orders : pandas.DataFrame
+            At least `customer_id`, `ordered_at`, `net_amount`; rows after the cutoff are not looked at.
+        cutoff : datetime.date
+            Last day that may be seen.
+        """
+        from loyalty_lab import backtest
+
+        cutoff = pd.Timestamp(cutoff).date()
+        days = purchase_days(orders, cutoff)
+        first = days["day"].min().date() if len(days) else cutoff
+        cutoffs = backtest.earlier_cutoffs(first, cutoff, self.horizon_days)
+        earlier = [backtest.snapshot(days, day, self.horizon_days, cutoff) for day in cutoffs]
+        report = backtest.run(earlier, self.horizon_days, self.random_state)
+        self._now = backtest.snapshot(days, cutoff, self.horizon_days, cutoff)
+        self._fit_chosen(report, earlier)
+        return self
+
+    def _fit_chosen(self, report: Backtest | None, earlier: list[Snapshot]) -> None:
+        from loyalty_lab import backtest
+
+        if report is None:
+            self._churn, self._low, self._high, self.backtest_ = _shrunken(self._now, earlier)
+            self._orders = -np.log(self._churn)
+            return
+        training = [each for each in earlier[: backtest.TRAINING] if backtest.usable(each)]
+        self._churn = backtest.churn_probability(report.chosen, training, self._now, self.random_state)
+        self._orders = self._now.expected_orders(report.chosen, self._churn)
+        group = np.searchsorted(report.edges, self._churn)
+        low, high = (np.array(report.calibration[name])[group] for name in ("lows", "highs"))
+        self._low, self._high = np.minimum(low, self._churn), np.maximum(high, self._churn)
+        self.backtest_ = report
+
+    def predict(self) -> pd.DataFrame:
+        """Return one row for every customer known at the cutoff.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index `customer_id`, sorted; no missing value. `churn_probability`: P(no purchase in the
+            horizon). `expected_orders` (purchase days) and `expected_spend` (currency) in the horizon.
+            `churn_low`, `churn_high`: 90% interval of the share of customers with this score who stay
+            away. `model`: what was used.
+        """
+        from loyalty_lab import backtest
+
+        features = self._now.features
+        values = (self._churn, self._orders, self._orders * backtest.baskets(features), self._low, self._high)
+        table = pd.DataFrame(dict(zip(COLUMNS, values, strict=False)), index=features.index)
+        table["model"] = pd.Series(self.backtest_.chosen, index=features.index, dtype="str")
+        table.attrs["horizon_days"] = self.horizon_days
+        return table
+
+
+def _shrunken(now: Snapshot, earlier: list[Snapshot]) -> tuple[np.ndarray, np.ndarray, np.ndarray, Backtest]:
+    """One rate for those who bought within the last horizon and one for the others, drawn to the shop's and that to a half."""
+    from loyalty_lab.backtest import Backtest, widened
+
+    known = next((each for each in earlier if len(each.features) >= FEWEST_TO_RATE), None)
+    quiet = (now.features["days_since_last"] >= now.horizon_days).to_numpy()
+    if known is None:
+        n = len(quiet)
+        report = Backtest(now.horizon_days, "too early", {"key": "forecast.chosen.too_early", "args": {"customers": n}})
+        return np.full(n, 0.5), np.full(n, 0.05), np.full(n, 0.95), report
+    was_quiet = (known.features["days_since_last"] >= now.horizon_days).to_numpy()
+    shop = (known.stayed_away.sum() + 1) / (len(was_quiet) + 2)
+    n = np.array([(was_quiet == group).sum() for group in (False, True)]) + 5.0
+    lost = np.array([known.stayed_away[was_quiet == group].sum() for group in (False, True)]) + 5.0 * shop
+    low, high = widened(lost, n, 1, [])
+    group = quiet.astype(int)
+    reason = {"key": "forecast.chosen.shrunken_rate", "args": {"customers": len(was_quiet)}}
+    report = Backtest(
+        now.horizon_days, "shrunken rate", reason, [known.cutoff], [len(was_quiet)], [float(known.stayed_away.mean())]
+    )  # fmt: skip
+    return (lost / n)[group], low[group], high[group], report
+
+
+def forecast_customers(orders: pd.DataFrame, cutoff: date, horizon_days: int) -> pd.DataFrame:
+    """Fit and predict in one call; see `CustomerForecaster`.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2026-01-01"], "net_amount": [12.0]})
+    >>> forecast_customers(orders, date(2026, 3, 1), 91)["churn_probability"].tolist()
+    [0.5]
+    """
+    return CustomerForecaster(horizon_days).fit(orders, cutoff).predict()
+
+
+def for_shop(shop: Shop, cutoff: date, horizon_days: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return a shop's forecast with `customer_lifetime_value` and `save_value`, and its backtest as plain values."""
+    forecaster = CustomerForecaster(horizon_days).fit(shop.orders, cutoff)
+    scores = forecaster.predict()
+    values = {"customer_lifetime_value": customer_lifetime_value(shop, scores), "save_value": save_value(shop, cutoff, scores)}
+    return scores.assign(**values), forecaster.backtest_.to_dict()
+
+
+def write(scores: pd.DataFrame, path: Path) -> None:
+    """Write a forecast as Parquet."""
+    import duckdb
+
+    with duckdb.connect() as db:
+        db.register("scores", scores.reset_index())
+        db.table("scores").order("customer_id").write_parquet(str(path))
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a forecast written by `write`."""
+    import duckdb
+
+    with duckdb.connect() as db:
+        scores = db.execute("select * from read_parquet(?) order by customer_id", [str(path)]).df()
+    return scores.set_index("customer_id")
+
+
+def yearly_retention(orders: pd.DataFrame, cutoff: date) -> float:
+    """Return the shop's retention rate of a year, drawn to a half as if by two customers: (kept + 1) / (started + 2).
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a"], "ordered_at": ["2024-01-09", "2025-03-01"], "net_amount": 5.0})
+    >>> yearly_retention(orders, date(2025, 12, 31))
+    0.66...
+    """
+    rate = metrics.customer_retention_rate(orders, cutoff)
+    return 0.5 if rate.value is None else (rate.value * rate.n + 1) / (rate.n + 2)
+
+
+def margin_rate(shop: Shop) -> float:
+    """Return what the shop keeps of its net sales, between 0 and 1."""
+    sales = float(shop.orders["net_amount"].sum())
+    return float(np.clip(shop.margin_of(shop.orders).sum() / sales, 0, 1)) if sales > 0 else shop.settings.margin
+
+
+def customer_lifetime_value(shop: Shop, forecast: pd.DataFrame, horizon_days: int | None = None) -> pd.Series:
+    """Return the margin expected of each customer over the shop's `clv_years`, discounted to the cutoff.
+
+    The forecast's spend s of one horizon of H days is carried on, falling by the shop's yearly
+    retention r and discounted at d a year, from the middle of each horizon:
+
+        CLV = M * s * sum over k of w_k * r^(k h) * (1 + d)^(-(k + 1/2) h),    h = H / 365.25 years,
+
+    M the margin rate, w_k = 1 but for the last horizon, of which only the part before `clv_years` counts.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cut at the cutoff.
+    forecast : pandas.DataFrame
+        As made by `CustomerForecaster.predict`.
+    horizon_days : int, optional
+        Its horizon, where the frame does not carry it in its `attrs`.
+
+    Returns
+    -------
+    pandas.Series
+        Shop's currency, never negative or missing.
+
+    Raises
+    ------
+    UsageError
+        If the horizon is not known.
+    """
+    horizon_days = horizon_days or forecast.attrs.get("horizon_days")
+    if not horizon_days:
+        raise UsageError("forecast", "does not carry its horizon", "give horizon_days")
+    step, years = horizon_days / YEAR, shop.settings.clv_years
+    starts = step * np.arange(int(np.ceil(years / step - 1e-9)))
+    weight = np.minimum(step, years - starts) / step
+    retention = yearly_retention(shop.orders, shop.last_day)
+    discount = 1 + shop.settings.discount_rate
+    factor = float((weight * retention**starts * discount ** -(starts + step / 2)).sum())
+    return (margin_rate(shop) * factor * forecast["expected_spend"]).rename("customer_lifetime_value")
+
+
+def save_value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.Series:
+    """Return what it is worth to keep each customer who would otherwise be lost.
+
+    A customer kept now buys f times a year at A with margin M in each later year with
+    probability r^t (r the shop's yearly retention), discounted at d. Over all years that is
+
+        S = M * A * f * (q + q^2 + ...) = M * A * f * r / (1 + d - r),    q = r / (1 + d);
+
+    here it ends after `clv_years`. A is the customer's expected basket; f the own purchase days a
+    year between first and last purchase, drawn to the shop's yearly average as if by two purchases.
+
+    Returns
+    -------
+    pandas.Series
+        Shop's currency, in the order of `forecast`, never negative or missing.
+    """
+    features = customer_features(shop.orders, cutoff).reindex(forecast.index)
+    average = float(features["orders_365"].sum() / max((features["orders_365"] > 0).sum(), 1)) or 1.0
+    own = (features["frequency"] + PRIOR_ORDERS) / (features["recency"] / YEAR + PRIOR_ORDERS / average)
+    basket = forecast["expected_spend"] / forecast["expected_orders"].where(forecast["expected_orders"] > 0)
+    typical = features["spend_total"] / (features["frequency"] + 1)
+    q = yearly_retention(shop.orders, cutoff) / (1 + shop.settings.discount_rate)
+    years = sum(q**year for year in range(1, shop.settings.clv_years + 1))
+    value = margin_rate(shop) * basket.fillna(typical) * own * years
+    return value.fillna(0.0).clip(lower=0.0).rename("save_value")

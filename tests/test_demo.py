@@ -1,0 +1,296 @@
+"""The simulated shop: the same seed gives the same bytes, every table holds, and what is true in it can be found again."""
+
+from __future__ import annotations
+
+import re
+import stat
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loyalty_lab import demo, tables
+from loyalty_lab.demo.life import clock, live
+from loyalty_lab.demo.parameters import DAYS, FIRST_DAY, PRESETS, RETURN_DAYS
+from loyalty_lab.demo.service import END
+from loyalty_lab.demo.truth import effect
+from loyalty_lab.errors import InputError, UsageError
+from loyalty_lab.shop import Shop, load_settings
+
+DATA = Path(__file__).parent.parent / "data" / "demo"
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return demo.make()
+
+
+@pytest.fixture(scope="module")
+def standard():
+    return demo.make(preset="standard")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def returned_within(made: demo.Demo, days: int) -> pd.DataFrame:
+    """One row a customer and purchase day: whether another followed within so many days."""
+    bought = made.shop().orders.dropna(subset=["customer_id"])
+    rows = bought.assign(day=bought["ordered_at"].dt.normalize()).sort_values(["customer_id", "day"])
+    after = rows.groupby("customer_id")["day"].shift(-1) - rows["day"]
+    rows = rows.assign(back=after.dt.days.le(days))
+    return rows[rows["day"] < END - pd.Timedelta(days=days)].set_index("order_id")
+
+
+def pence(money: pd.Series) -> pd.Series:
+    return (money * 100).round().astype(int)
+
+
+def test_the_same_seed_gives_the_same_shop_and_another_seed_another(tmp_path):
+    for name in ("one", "two"):
+        demo.write(demo.make(customers=60), tmp_path / name)
+
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert not demo.make(customers=60, seed=8).tables["orders"].equals(demo.make(customers=60).tables["orders"])
+
+
+def test_the_tracked_demo_shop_is_what_the_simulator_writes(tmp_path, tiny):
+    demo.write(tiny, tmp_path)
+    tracked = contents(DATA)
+
+    assert {name: tracked.get(name) == data for name, data in contents(tmp_path).items()} == dict.fromkeys(contents(tmp_path), True)
+    assert sum(map(len, contents(tmp_path).values())) < 1_000_000
+
+
+def test_every_table_has_only_columns_of_its_schema_and_a_key_without_doubles(tiny):
+    assert list(tiny.tables) == list(tables.SCHEMAS)
+    for name, frame in tiny.tables.items():
+        schema = tables.SCHEMAS[name]
+        assert set(schema.required) <= set(frame.columns) <= set(schema.names), name
+        assert not frame.duplicated(list(schema.key)).any(), name
+        assert frame[list(schema.key)].notna().all(axis=None), name
+        for column in schema.columns:
+            values = frame[column.name].dropna() if column.name in frame.columns else pd.Series(dtype="float64")
+            assert not column.choices or values.isin(column.choices).all(), column.name
+            assert column.low is None or values.ge(column.low).all(), column.name
+            assert column.high is None or values.le(column.high).all(), column.name
+
+
+def test_the_shop_is_pseudonymous_and_typed(tiny):
+    shop = tiny.shop()
+
+    raw = set(tiny.tables["customers"]["customer_id"])
+    for name, frame in shop.tables.items():
+        assert not set(frame.columns) & set(tables.SCHEMAS[name].personal)
+        for column in set(tables.CUSTOMER_COLUMNS) & set(frame.columns):
+            assert frame[column].dropna().str.fullmatch("[a-z2-7]{12}").all(), (name, column)
+            assert not set(frame[column].dropna()) & raw
+        pd.testing.assert_frame_equal(tables.typed(name, frame), frame)
+
+
+def test_rows_point_at_rows_that_exist(tiny):
+    known, orders = set(tiny.tables["customers"]["customer_id"]), set(tiny.shop().orders["order_id"])
+    for name, frame in tiny.tables.items():
+        for column in set(tables.CUSTOMER_COLUMNS) & set(frame.columns):
+            assert set(frame[column].dropna()) <= known, (name, column)
+        if name != "orders" and "order_id" in frame.columns:
+            assert set(frame["order_id"].dropna()) <= orders, name
+    assert set(tiny.shop().orders["customer_id"].dropna()) == set(tiny.shop().customers["customer_id"])
+
+
+def test_lines_add_up_to_orders_and_orders_add_up_to_the_penny(tiny):
+    orders = tiny.shop().orders.set_index("order_id")
+    parts = pence(orders["gross_amount"]) - pence(orders["discount_amount"]) - pence(orders["refund_amount"])
+
+    lines = pence(tiny.tables["order_lines"]["net_amount"]).groupby(tiny.tables["order_lines"]["order_id"]).sum()
+    assert (lines - pence(orders["net_amount"]).reindex(lines.index)).eq(0).all()
+    assert len(lines) == len(orders)
+    assert parts.equals(pence(orders["net_amount"]))
+    assert orders["net_amount"].gt(0).all()
+
+
+def test_nothing_is_known_from_after_the_last_day(tiny):
+    assert tiny.shop().last_day.isoformat() == "2026-10-31"
+    for name, frame in tiny.tables.items():
+        for column in tables.SCHEMAS[name].columns:
+            if column.kind == "moment" and not column.planned and column.name in frame.columns:
+                assert frame[column.name].dropna().between(pd.Timestamp(FIRST_DAY), END, inclusive="left").all(), (name, column.name)
+                assert frame[column.name].dt.hour.dropna().between(7, 23).all(), (name, column.name)
+
+
+def test_a_shop_cut_at_its_last_day_loses_nothing(tiny):
+    shop = tiny.shop()
+    for name, frame in shop.until(shop.last_day).tables.items():
+        lasting = [column.name for column in tables.SCHEMAS[name].columns if column.name in frame.columns and column.known_at is None]
+        pd.testing.assert_frame_equal(frame[lasting], shop.tables[name][lasting])
+
+
+def test_orders_that_came_to_nothing_are_exported_but_not_counted(tiny):
+    exported, counted = tiny.tables["orders"], tiny.shop().orders
+
+    assert {"paid", "cancelled", "unpaid"} == set(exported["status"])
+    assert 10 <= len(exported) - len(counted) <= 60
+    assert exported["customer_id"].isna().sum() > 10
+
+
+def test_names_are_in_the_scripts_of_the_four_languages_and_can_be_told_apart(tiny):
+    people = tiny.tables["customers"]
+    script = people["name"].map(lambda name: unicodedata.name(name[0]).split()[0])
+
+    assert people.assign(script=script).groupby("preferred_language")["script"].unique().map(list).to_dict() == {
+        "bn": ["BENGALI"], "en": ["LATIN"], "hy": ["ARMENIAN"], "tr": ["LATIN"],
+    }  # fmt: skip
+    assert people["name"].str.contains("[ışİğ]").any()
+    assert people["email"].dropna().str.fullmatch(r"[a-z]+\.[a-z]+\d+@[a-z]+\.example").all()
+    assert people["phone"].dropna().map(lambda phone: bool(re.fullmatch(r"0[\d ]{9,12}", phone))).all()
+    assert not people["email"].dropna().duplicated().any()
+    assert not people["phone"].dropna().duplicated().any()
+
+
+def test_the_tiny_shop_has_work_for_every_first_tactic(tiny):
+    shop = tiny.shop()
+    waiting = shop.tickets[shop.tickets["first_reply_at"].isna()]
+    orders = shop.orders.dropna(subset=["customer_id"])
+    days = orders.assign(day=orders["ordered_at"].dt.normalize()).groupby("customer_id")["day"].agg(["min", "max", "nunique"])
+    regular = days[days["nunique"] >= 3]
+    gap = (regular["max"] - regular["min"]) / (regular["nunique"] - 1)
+    quiet = (END - regular["max"]) > 1.5 * gap
+    consent = shop.customers.set_index("customer_id")["consent_contact"]
+    year = orders[orders["ordered_at"] > END - pd.Timedelta(days=365)]
+    spent = year.groupby("customer_id")["net_amount"].sum().sort_values(ascending=False)
+
+    assert 8 <= len(waiting) <= 15
+    assert (waiting["promised_by"] < END).sum() >= 4
+    assert 0.60 <= (days["nunique"] > 1).mean() <= 0.70
+    assert 0.25 <= quiet.mean() <= 0.60
+    assert consent.reindex(quiet.index[quiet]).sum() >= 40
+    assert 0.5 <= spent.iloc[: len(spent) // 5].sum() / spent.sum() <= 0.7
+    assert 0.27 <= orders["margin_amount"].sum() / orders["net_amount"].sum() <= 0.33
+
+
+def slow(shop: Shop) -> pd.Series:
+    waited = shop.tickets["first_reply_at"] - shop.tickets["opened_at"]
+    return waited.isna() | (waited > pd.Timedelta(hours=48))
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "had"),
+    [
+        ("tickets", "slow", slow),
+        ("returns", "refused", lambda shop: shop.returns["decision"].eq("refused")),
+        ("deliveries", "late", lambda shop: shop.deliveries["delivered_at"] > shop.deliveries["promised_at"]),
+    ],
+)
+def test_customers_come_back_as_often_as_the_truth_says(standard, table, name, had):
+    shop, known = standard.shop(), standard.truth["effects"][name]
+    exposed = shop.tables[table][["order_id"]].assign(had=had(shop)).set_index("order_id")
+    back = returned_within(standard, RETURN_DAYS).join(exposed, how="inner")
+
+    for was, expected in ((True, known["return_exposed"]), (False, known["return_unexposed"])):
+        seen = back.loc[back["had"].eq(was), "back"]
+        assert abs(seen.mean() - expected) < 3 * np.sqrt(expected * (1 - expected) / len(seen))
+    assert known["tau_mean"] < -0.02
+
+
+def test_all_purchases_together_come_back_as_often_as_the_truth_says(standard):
+    back = returned_within(standard, RETURN_DAYS)["back"]
+
+    assert back.mean() == pytest.approx(standard.truth["return_rate"], abs=3 * np.sqrt(0.16 / len(back)) + 0.002)
+
+
+def test_those_still_alive_buy_at_the_rate_that_is_written_down():
+    life = live(PRESETS["small"], np.random.default_rng(3))
+    passed, rows = clock(), life.purchases
+    gaps = rows.assign(clock=passed[rows["day"]]).groupby("customer")["clock"].diff()
+    kept = rows["day"].to_numpy() < DAYS - 300
+    came = rows.groupby("customer")["day"].shift(-1).notna() & ~rows["lost"] & kept
+    waited = gaps.groupby(rows["customer"]).shift(-1)[came]
+    standardised = waited * life.traits["rate"].to_numpy()[rows.loc[came, "customer"]]
+
+    assert standardised.mean() == pytest.approx(1.0, abs=0.06)
+
+
+def test_the_effect_is_the_difference_that_the_experience_makes_by_itself():
+    with_effect = live(PRESETS["small"], np.random.default_rng(3))
+    known = effect(with_effect, "refused")
+
+    assert known["tau_mean"] < 0
+    assert known["n_exposed"] < known["n"]
+    assert known["log_odds"] == PRESETS["small"].effects["refused"]
+
+
+def test_in_the_null_shop_nothing_has_an_effect():
+    known = demo.make(preset="null").truth["effects"]
+
+    assert {one["tau_mean"] for one in known.values()} == {0.0}
+
+
+def test_late_parcels_are_late_and_the_others_are_not(tiny):
+    parcels = tiny.tables["deliveries"].dropna(subset=["delivered_at"])
+
+    assert 0.08 < (parcels["delivered_at"] > parcels["promised_at"]).mean() < 0.35
+    assert (parcels["delivered_at"] > parcels["dispatched_at"]).all()
+
+
+def test_nobody_is_written_to_after_opting_out(tiny):
+    letters = tiny.tables["contacts"].query("direction == 'out'")
+    left = letters[letters["outcome"].eq("opt_out")].set_index("customer_id")["sent_at"]
+    later = letters[letters["customer_id"].isin(left.index)]
+    consent = tiny.tables["customers"].set_index("customer_id")["consent_contact"]
+
+    assert len(left) >= 3
+    assert (later["sent_at"] <= later["customer_id"].map(left)).all()
+    assert not consent[left.index].any()
+
+
+def test_private_files_can_be_read_by_their_owner_alone(tmp_path, tiny):
+    demo.write(tiny, tmp_path / "shop")
+
+    assert stat.S_IMODE((tmp_path / "shop" / "private").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "shop" / "private" / "salt").stat().st_mode) == 0o600
+    assert re.fullmatch("[0-9a-f]{64}\n", (tmp_path / "shop" / "private" / "salt").read_text())
+
+
+def test_the_written_settings_are_those_of_the_shop(tmp_path, tiny):
+    demo.write(tiny, tmp_path / "shop")
+
+    assert load_settings(tmp_path / "shop") == tiny.shop().settings
+    assert {source.file for source in tiny.shop().settings.sources} == {f"exports/{name}.csv" for name in tables.SCHEMAS}
+
+
+def test_a_folder_with_something_in_it_is_refused_and_left_as_it_was(tmp_path, tiny):
+    (tmp_path / "note.txt").write_text("mine")
+
+    with pytest.raises(InputError, match="something already"):
+        demo.write(tiny, tmp_path)
+    assert contents(tmp_path) == {"note.txt": b"mine"}
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest():
+    with pytest.raises(UsageError, match="Did you mean 'small'"):
+        demo.make(preset="smal")
+    with pytest.raises(UsageError, match="0 customers"):
+        demo.make(customers=0)
+
+
+@pytest.mark.parametrize("customers", [1, 2, 7])
+def test_a_shop_of_a_few_customers_can_be_made_and_written(tmp_path, customers):
+    made = demo.make(customers=customers)
+    demo.write(made, tmp_path / "shop")
+
+    assert len(made.shop().customers) == customers
+    assert made.shop().last_day.isoformat() == "2026-10-31"
+
+
+def test_intake_reads_the_written_shop_as_it_was_made(tmp_path):
+    intake = pytest.importorskip("loyalty_lab.intake")
+    made = demo.make(customers=60)
+    demo.write(made, tmp_path / "shop")
+
+    read = intake.read(tmp_path / "shop").shop()
+    assert read.settings == made.shop().settings
+    for name, frame in made.shop().tables.items():
+        pd.testing.assert_frame_equal(read.tables[name], frame, obj=name)

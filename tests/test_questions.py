@@ -1,0 +1,90 @@
+"""The notebooks that are not tactics: what they find agrees with the shop, and they know when it is too early."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from loyalty_lab import questions
+from loyalty_lab.shop import Shop, ShopSettings
+from loyalty_lab.study import Run, demo_run
+
+SETTINGS = ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Run:
+    return demo_run()
+
+
+@pytest.fixture(scope="module")
+def newborn() -> Run:
+    orders = pd.DataFrame(
+        {"order_id": ["1", "2"], "customer_id": ["a", "b"], "ordered_at": pd.to_datetime(["2026-01-05", "2026-01-09"]), "net_amount": [3.0, 4.0]}
+    )
+    return Run(Shop(SETTINGS, {"orders": orders}), date(2026, 1, 31), date(2026, 2, 1), 30)
+
+
+def test_the_start_counts_what_the_shop_holds(demo):
+    facts = questions.start_here(demo).facts
+
+    assert facts["orders"].value == len(demo.shop.orders)
+    assert facts["customers"].value == demo.shop.orders["customer_id"].dropna().nunique()
+    assert facts["anonymous_share"].value == pytest.approx(demo.shop.orders["customer_id"].isna().mean())
+
+
+def test_kept_and_lost_add_up_to_one(demo):
+    facts = questions.scorecard(demo).facts
+
+    assert facts["customer_retention_rate"].value + facts["churn_rate"].value == pytest.approx(1)
+
+
+def test_the_lorenz_figure_marks_the_share_that_the_fact_states(demo):
+    found = questions.scorecard(demo)
+    figure = next(figure for figure in found.figures if figure.id == "lorenz")
+
+    assert figure.data["point"] == [0.2, found.facts["top_share"].value]
+
+
+def test_expected_leavers_are_the_sum_of_the_probabilities(demo):
+    facts = questions.churn(demo).facts
+
+    assert facts["expected_leavers"].value == pytest.approx(demo.forecast["churn_probability"].sum(), abs=0.06)
+    assert facts["expected_leavers"].interval[0] <= facts["expected_leavers"].value <= facts["expected_leavers"].interval[1]
+
+
+def test_the_chosen_forecast_stands_beside_the_simple_rule(demo):
+    found = questions.churn(demo)
+    tried = found.tables["candidates"].set_index("model")
+
+    assert found.facts["naive_log_loss"].value == tried.loc["recency rule", "log_loss"]
+    assert found.facts["log_loss"].value == tried.loc[tried["chosen"], "log_loss"].item()
+
+
+def test_the_best_tenth_holds_the_share_it_is_said_to(demo):
+    worth = demo.forecast["customer_lifetime_value"].sort_values(ascending=False)
+
+    assert questions.lifetime_value(demo).facts["top_decile_share"].value == pytest.approx(worth.iloc[:40].sum() / worth.sum())
+
+
+@pytest.mark.parametrize("slug", ["scorecard", "churn", "lifetime-value"])
+def test_a_newborn_shop_is_told_that_it_is_too_early(newborn, slug):
+    assert newborn.study(slug).status == "too early"
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "before", "verdict"),
+    [
+        (0.5, (0.4, 0.6, 0.95), 0.7, "worse"),
+        (0.5, (0.4, 0.6, 0.95), 0.3, "better"),
+        (0.5, (0.4, 0.6, 0.95), 0.55, "steady"),
+        (0.5, (0.4, 0.6, 0.95), None, "first_year"),
+        (None, None, 0.5, "too_early"),
+    ],
+)
+def test_a_change_is_only_called_one_when_it_leaves_the_interval(value, interval, before, verdict):
+    fact = questions.Fact(value=value, unit="share", interval=interval)
+
+    assert questions._verdict(fact, before) == verdict
