@@ -20,7 +20,7 @@ ORDER = [
     ["intake"],
     ["demo"],
     ["customers", "metrics"],
-    ["features", "btyd", "forecast"],
+    ["features", "btyd", "backtest", "forecast"],
     ["segments", "assignment", "effects"],
     ["tactics"],
     ["questions", "study", "run"],

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from loyalty_lab import demo, tables
-from loyalty_lab.demo.life import clock, live
+from loyalty_lab.demo.life import clock, live, logistic
 from loyalty_lab.demo.parameters import DAYS, FIRST_DAY, PRESETS, RETURN_DAYS
 from loyalty_lab.demo.service import END
-from loyalty_lab.demo.truth import effect
+from loyalty_lab.demo.truth import drop_chance, effect
 from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.shop import Shop, load_settings
 
@@ -213,6 +213,18 @@ def test_those_still_alive_buy_at_the_rate_that_is_written_down():
     assert standardised.mean() == pytest.approx(1.0, abs=0.06)
 
 
+def test_the_mean_chance_of_leaving_is_that_of_the_purchases_it_stands_for():
+    life = live(PRESETS["standard"], np.random.default_rng(5))
+    rows, truth = life.purchases, life.parameters
+    begins, ends = ((day - FIRST_DAY).days for day in (truth.rollout_from, truth.backlog_from))
+    ordinary = rows["visit"].ge(truth.regular_after) & rows["day"].between(begins, ends - 1)
+    by_formula = drop_chance(life)[rows.loc[ordinary, "customer"]]
+    difference = (logistic(rows.loc[ordinary, "odds"]) - by_formula).to_numpy()
+
+    assert abs(difference.mean()) < 4 * difference.std() / np.sqrt(len(difference))
+    assert by_formula.std() > 0.005
+
+
 def test_the_effect_is_the_difference_that_the_experience_makes_by_itself():
     with_effect = live(PRESETS["small"], np.random.default_rng(3))
     known = effect(with_effect, "refused")
@@ -244,6 +256,16 @@ def test_nobody_is_written_to_after_opting_out(tiny):
     assert len(left) >= 3
     assert (later["sent_at"] <= later["customer_id"].map(left)).all()
     assert not consent[left.index].any()
+
+
+def test_who_was_sent_by_a_friend_says_so_and_came_after_the_invitation(tiny):
+    came = tiny.tables["referrals"].dropna(subset=["referred_id"])
+    people = tiny.tables["customers"].set_index("customer_id")
+
+    assert len(came) >= 20
+    assert people["referred_by"].dropna().to_dict() == came.set_index("referred_id")["referrer_id"].to_dict()
+    assert (came["invited_at"] < came["first_order_at"]).all()
+    assert (came["first_order_at"].to_numpy() == people.loc[came["referred_id"], "joined_at"].to_numpy()).all()
 
 
 def test_private_files_can_be_read_by_their_owner_alone(tmp_path, tiny):
@@ -286,7 +308,9 @@ def test_a_shop_of_a_few_customers_can_be_made_and_written(tmp_path, customers):
 
 
 def test_intake_reads_the_written_shop_as_it_was_made(tmp_path):
-    intake = pytest.importorskip("loyalty_lab.intake")
+    pytest.importorskip("loyalty_lab.intake.identities")
+    from loyalty_lab import intake
+
     made = demo.make(customers=60)
     demo.write(made, tmp_path / "shop")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, expit, logit
+from scipy.optimize import brentq
+from scipy.special import betaincinv, expit, logit, stdtrit
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -28,6 +29,9 @@ FEWEST_RARE = 5
 MOST_ROWS = 100_000
 LEVEL = 0.90
 LEVEL_SPREAD = 0.3
+SEASON_WEIGHT = 0.7
+SEASON_HISTORY = 180
+YEAR = 365
 CLIP = 1e-6
 
 
@@ -41,6 +45,7 @@ class Snapshot:
     bank: dict[str, BetaGeoModel]
     stayed_away: np.ndarray | None = None
     spend: np.ndarray | None = None
+    season_error: float = 0.0
 
     def no_purchase(self, name: str) -> np.ndarray:
         """P(no purchase in the horizon) of one model of the bank."""
@@ -64,8 +69,16 @@ class Snapshot:
         """The features of the logistic model."""
         return design(self.features, self.horizon_days).assign(posterior=self.posterior())
 
+    def levelled(self, stay_away: np.ndarray) -> np.ndarray:
+        """Move all log odds by one amount, so that their mean is the bank's with the error of last year's season made good.
 
-def snapshot(days: pd.DataFrame, cutoff: date, horizon_days: int, last: date) -> Snapshot:
+        What a learner knows of the level comes from windows of another season; the bank's has none.
+        """
+        odds, wanted = logit(stay_away), expit(self.posterior() + SEASON_WEIGHT * self.season_error).mean()
+        return expit(odds + brentq(lambda shift: expit(odds + shift).mean() - wanted, -40, 40))
+
+
+def snapshot(days: pd.DataFrame, cutoff: date, horizon_days: int, last: date, season: bool = False) -> Snapshot:
     """Look at the shop as it stood at `cutoff`.
 
     Parameters
@@ -74,6 +87,8 @@ def snapshot(days: pd.DataFrame, cutoff: date, horizon_days: int, last: date) ->
         Purchase days up to `last`: `customer_id`, `day`, `spend`.
     cutoff, last : datetime.date
         What comes after `cutoff` is the outcome, and is kept only if the whole horizon lies before `last`.
+    season : bool
+        Whether to look up by how much the models of the bank were wrong in the same season a year earlier.
 
     Returns
     -------
@@ -82,12 +97,24 @@ def snapshot(days: pd.DataFrame, cutoff: date, horizon_days: int, last: date) ->
     seen = days.rename(columns={"day": "ordered_at", "spend": "net_amount"})
     features = customer_features(seen, cutoff)
     bank = {name: model(prior_weight=1.0).fit(features) for name, model in MODELS.items()}
-    end = cutoff + timedelta(days=horizon_days)
+    end, error = cutoff + timedelta(days=horizon_days), _season_error(days, cutoff, horizon_days) if season else 0.0
     if end > last:
-        return Snapshot(cutoff, horizon_days, features, bank)
+        return Snapshot(cutoff, horizon_days, features, bank, season_error=error)
     after = days[(days["day"] > pd.Timestamp(cutoff)) & (days["day"] <= pd.Timestamp(end))]
     spend = after.groupby("customer_id")["spend"].sum().reindex(features.index, fill_value=0.0).to_numpy()
-    return Snapshot(cutoff, horizon_days, features, bank, stayed_away=spend <= 0, spend=spend)
+    return Snapshot(cutoff, horizon_days, features, bank, stayed_away=spend <= 0, spend=spend, season_error=error)
+
+
+def _season_error(days: pd.DataFrame, cutoff: date, horizon_days: int) -> float:
+    """By how much more, in log odds, customers stayed away than the bank said a year before; 0.0 where it cannot be told."""
+    year_ago = cutoff - timedelta(days=YEAR)
+    first = days["day"].min().date() if len(days) else cutoff
+    if horizon_days > YEAR or (year_ago - first).days < max(SEASON_HISTORY, horizon_days):
+        return 0.0
+    before = snapshot(days, year_ago, horizon_days, cutoff)
+    chance = expit(before.posterior())
+    precision = (chance * (1 - chance)).sum()
+    return _level_error(chance, before.stayed_away) * LEVEL_SPREAD**2 / (LEVEL_SPREAD**2 + 1 / max(precision, 1e-9))
 
 
 def baskets(features: pd.DataFrame) -> np.ndarray:
@@ -185,7 +212,9 @@ def churn_probability(name: str, training: list[Snapshot], at: Snapshot, random_
         rows = np.sort(np.random.default_rng(random_state).choice(len(y), MOST_ROWS, replace=False))
         X, y = X.iloc[rows], y[rows]
     model = (RecencyRule() if simple else logistic(len(training))).fit(X, y)
-    return np.clip(model.predict_proba(at.features if simple else at.matrix())[:, 1], CLIP, 1 - CLIP)
+    if simple:
+        return np.clip(model.predict_proba(at.features)[:, 1], CLIP, 1 - CLIP)
+    return np.clip(at.levelled(np.clip(model.predict_proba(at.matrix())[:, 1], CLIP, 1 - CLIP)), CLIP, 1 - CLIP)
 
 
 def earlier_cutoffs(first: date, last: date, horizon_days: int) -> list[date]:
@@ -250,7 +279,10 @@ def run(earlier: list[Snapshot], horizon_days: int, random_state: int = 0) -> Ba
     origins = {k: training for k, training in origins.items() if usable(earlier[k])}
     trained = {k: training for k, training in origins.items() if training}
     names = CANDIDATES if trained else tuple(MODELS)
-    scored = [(earlier[k], {n: churn_probability(n, training, earlier[k], random_state) for n in names}) for k, training in (trained or origins).items()]
+    scored = [
+        (earlier[k], {name: churn_probability(name, training, earlier[k], random_state) for name in names})
+        for k, training in (trained or origins).items()
+    ]
     return _report(scored, names, horizon_days) if scored else None
 
 
@@ -293,13 +325,12 @@ def _calibration(outcomes: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndar
     score, away = (np.concatenate(part) for part in zip(*outcomes, strict=True))
     groups = max(1, min(10, len(score) // 30))
     edges = np.unique(np.quantile(score, np.linspace(0, 1, groups + 1)[1:-1]))
+    edges = edges[edges < score.max()]
     group = np.searchsorted(edges, score)
-    n = np.bincount(group, minlength=len(edges) + 1)
-    keep = n > 0
-    lost, predicted = np.bincount(group, away, minlength=len(n))[keep], np.bincount(group, score, minlength=len(n))[keep]
-    low, high = widened(lost, n[keep], len(outcomes), [_level_error(*pair) for pair in outcomes])
-    table = {"predicted": predicted / n[keep], "observed": lost / n[keep], "lows": low, "highs": high, "ns": n[keep]}
-    return edges[keep[:-1]] if not keep.all() else edges, {name: values.tolist() for name, values in table.items()}
+    n, lost, predicted = (np.bincount(group, weights, minlength=len(edges) + 1) for weights in (None, away, score))
+    low, high = widened(lost, n, len(outcomes), [_level_error(*pair) for pair in outcomes])
+    table = {"predicted": predicted / n, "observed": lost / n, "lows": low, "highs": high, "ns": n}
+    return edges, {name: values.tolist() for name, values in table.items()}
 
 
 def _level_error(score: np.ndarray, away: np.ndarray) -> float:
@@ -308,18 +339,24 @@ def _level_error(score: np.ndarray, away: np.ndarray) -> float:
 
 
 def widened(lost: np.ndarray, n: np.ndarray, windows: int, level_errors: list[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 90% interval of a share, with the error of the shop's level on top.
+    """Return the 90% interval of the share of a group that will stay away, with the error of the shop's level on top.
 
-    Windows that overlap by two thirds are not as many observations as they have rows, so counts are
-    scaled down; the level error's variance is drawn to 0.3 squared as if by two earlier windows.
+    Windows that overlap by two thirds are not as many observations as they have rows, and the next
+    group as large varies as much again, so counts are scaled down. The variance of the level error is
+    drawn to 0.3 squared as if by two earlier windows; its quantile is Student's. An end at which a whole
+    group may well be alike is 0 or 1.
     """
-    scale = (1 + (windows - 1) / STEPS) / windows
+    independent = 1 + (windows - 1) / STEPS
+    scale = independent / windows / 2
     kept, gone = (n - lost) * scale + 0.5, lost * scale + 0.5
-    variance = (2 * LEVEL_SPREAD**2 + np.square(level_errors).sum()) / (2 + len(level_errors))
+    seen = independent * float(np.mean(np.square(level_errors))) if level_errors else 0.0
+    freedom = 2 + (independent if level_errors else 0)
+    shift = stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt((2 * LEVEL_SPREAD**2 + seen) / freedom)
     middle, tail = logit(gone / (gone + kept)), (1 - LEVEL) / 2
     ends = [logit(np.clip(betaincinv(gone, kept, at), 1e-9, 1 - 1e-9)) for at in (tail, 1 - tail)]
-    shift = 1.6448536269514722 * np.sqrt(variance)
-    return tuple(expit(middle + np.sign(end - middle) * np.hypot(end - middle, shift)) for end in ends)
+    low, high = (expit(middle + np.sign(end - middle) * np.hypot(end - middle, shift)) for end in ends)
+    alike = [share ** (n / windows) > tail for share in (1 - low, high)]
+    return np.where(alike[0], 0.0, np.minimum(low, lost / n)), np.where(alike[1], 1.0, np.maximum(high, lost / n))
 
 
 def _deciles(at: Snapshot, scores: dict[str, np.ndarray], chosen: str) -> dict[str, list]:

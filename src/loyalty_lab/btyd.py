@@ -22,12 +22,13 @@ BOUND = 8.0
 PRIOR_SPREAD = 1.0
 GRADIENT_TOLERANCE = 1e-4
 NODES = 32
+PRECISION = {"ftol": 1e-14, "gtol": 1e-8, "maxiter": 500}
 
 
 def _columns(summary: pd.DataFrame, names: tuple[str, ...]) -> list[np.ndarray]:
     missing = [name for name in names if name not in summary.columns]
     if missing:
-        raise InputError("customer summary", f"lacks the column {missing[0]!r}; it has {list(summary.columns)}", "make it with customer_summary")
+        raise InputError("summary", f"lacks the column {missing[0]!r}; it has {list(summary.columns)}", "make it with customer_summary")
     return [summary[name].to_numpy(dtype="float64") for name in names]
 
 
@@ -43,7 +44,7 @@ class _BoundedLikelihood(BaseEstimator):
     def _maximise(self, objective: Callable, starts: list[np.ndarray], bounds: list[tuple[float, float]]) -> np.ndarray:
         best, best_value, self.converged_ = None, np.inf, False
         for start in starts:
-            found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-8, "maxiter": 500})
+            found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=PRECISION)
             slope, inside, curved = _check(objective, found.x, bounds)
             if found.fun < best_value - 1e-10:
                 best, best_value = found.x, found.fun
@@ -139,7 +140,8 @@ class BetaGeoModel(_BoundedLikelihood):
         chances = b + x + first
         log_age, log_recency = np.log(alpha + age), np.log(alpha + recency)
         gone = self._log_odds_gone(x, log_age - log_recency, r, a, b)
-        rows = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, chances) - betaln(a, b) - (r + x) * log_age + np.logaddexp(0, gone)
+        rows = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * log_age
+        rows = rows + betaln(a, chances) - betaln(a, b) + np.logaddexp(0, gone)
         left = expit(gone)
         d_r = psi(r + x) - psi(r) + np.log(alpha) - (1 - left) * log_age - left * log_recency
         d_alpha = r / alpha - (r + x) * ((1 - left) / (alpha + age) + left / (alpha + recency))

@@ -145,6 +145,10 @@ class _Pen:
             lines[-1] = lines[-1] if lines[-1] == word and len(lines) > 1 else f"{lines[-1]} {word}".strip()
         return "\n".join(lines)
 
+    def beyond(self, axes: Axes, mm: float) -> float:
+        """The place so many millimetres to the right of the drawing area, as a fraction of its width."""
+        return 1 + mm / (axes.get_position().width * self.width)
+
     def mm(self, words: Sequence[str], size: float = TEXT) -> float:
         """The width of the widest of some words on paper."""
         axes = self.axes(10)
@@ -239,8 +243,7 @@ def _bars(pen: _Pen, data: dict) -> Figure:
         _whisker(axes, row, low, high, inside=values[row] if row == 0 else None)
     widest = max([*values, *(high for high in highs if high is not None), reference or 0]) or 1
     for row, words in enumerate(said):
-        axes.annotate(words, (1, row), xycoords=axes.get_yaxis_transform(), xytext=(pen.mm(said) + 4, 0), textcoords=_mm_offset(axes, row),
-                      ha="right", va="center")  # fmt: skip
+        axes.text(pen.beyond(axes, pen.mm(said) + 4), row, words, ha="right", va="center", transform=axes.get_yaxis_transform())
     if reference is not None:
         axes.axvline(reference, color=INK, lw=0.8, ls=(0, (3, 2)))
         words = pen.say("chart.bars.reference", value=texts.value(reference, data["unit"]))
@@ -250,3 +253,126 @@ def _bars(pen: _Pen, data: dict) -> Figure:
     axes.spines["bottom"].set_visible(False)
     axes.plot([0, 0], [-0.5, count - 0.5], color=INK, lw=0.8, clip_on=False)
     return axes.figure
+
+
+def _whisker(axes: Axes, row: float, low: float | None, high: float | None, inside: float | None = None) -> None:
+    """An interval; the part of it that lies inside a dark bar is drawn white."""
+    if low is None or high is None:
+        return
+    pieces = [(low, high, INK)] if inside is None else [(low, inside, "white"), (inside, high, INK)]
+    for start, end, colour in pieces:
+        axes.hlines(row, start, end, color=colour, lw=0.9)
+    for end, colour in ((low, pieces[0][2]), (high, INK)):
+        axes.vlines(end, row - 0.12, row + 0.12, color=colour, lw=0.9)
+
+
+def _calibration(pen: _Pen, data: dict) -> Figure:
+    """Groups by forecast: what was said (across) against what happened (up); on the line is honest."""
+    side = min(pen.width, 84)
+    axes = pen.axes(side - 12, left=12, right=pen.width - side + 4, top=6, bottom=12)
+    axes.plot([0, 1], [0, 1], color=RULE, lw=0.7)
+    axes.vlines(data["predicted"], data["lows"], data["highs"], color=INK, lw=1.0)
+    axes.plot(data["predicted"], data["observed"], "o", ms=4.6, mfc=pen.accent, mec="white", mew=0.6, clip_on=False)
+    axes.text(0.04, 0.94, pen.say("chart.calibration.above"), fontsize=SMALL, color=GREY, va="top")
+    axes.text(0.98, 0.05, pen.say("chart.calibration.below"), fontsize=SMALL, color=GREY, ha="right")
+    ticks = [0, 0.25, 0.5, 0.75, 1]
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_xticks(ticks, [pen.texts.share(tick) for tick in ticks])
+    axes.set_yticks(ticks, [pen.texts.share(tick) for tick in ticks])
+    axes.spines["left"].set_visible(True)
+    axes.set_xlabel(pen.say("chart.calibration.x"), loc="left")
+    axes.set_title(pen.say("chart.calibration.y"), loc="left", fontsize=8, color=GREY, pad=4)
+    return axes.figure
+
+
+def _bridge(pen: _Pen, data: dict) -> Figure:
+    """From gross to net as a falling staircase: solid is a total, hatched is taken away."""
+    names, values = [pen.wrapped(label) for label in data["labels"]], data["values"]
+    said = [pen.texts.amount(value) for value in values]
+    left, right = pen.mm(names) + 2.5, pen.mm(said) + 4
+    axes = pen.axes(7.2 * len(names) + 2, left=left, right=right, top=1, bottom=1)
+    last, level, floor = len(values) - 1, values[0], 0.86 * min(values[0], values[-1])
+    for row, value in enumerate(values):
+        if row in (0, last):
+            axes.barh(row, value - floor, left=floor, height=0.62, color=pen.accent if row else INK, edgecolor=INK, lw=0.6)
+            _cut(axes, row, floor, values[0])
+        else:
+            axes.barh(row, -value, left=level + value, height=0.62, color="white", edgecolor=INK, hatch="/////", lw=0.6)
+            level += value
+        if row < last:
+            axes.plot([level, level], [row + 0.31, row + 0.69], color=RULE, lw=0.6)
+        axes.text(pen.beyond(axes, right), row, said[row], ha="right", va="center", transform=axes.get_yaxis_transform())
+    axes.set(xlim=(floor, max(values[0], floor + 1)), ylim=(last + 0.5, -0.5), xticks=[])
+    axes.set_yticks(range(len(names)), names)
+    axes.spines["bottom"].set_visible(False)
+    return axes.figure
+
+
+def _cut(axes: Axes, row: int, floor: float, top: float) -> None:
+    """Two strokes through the foot of a bar: the scale does not begin at nought."""
+    for place in (0.02, 0.032):
+        axes.plot([floor + place * (top - floor)] * 2, [row - 0.36, row + 0.36], color="white", lw=1.4)
+
+
+def _curve(pen: _Pen, data: dict) -> Figure:
+    """Share who have done something by a day, as steps; each line is named at its end, chosen days are marked."""
+    names = [pen.wrapped(line["label"]) for line in data["lines"]]
+    axes = pen.axes(56, left=11, right=pen.mm(names) + 5, top=6, bottom=11)
+    top = max(max(line["shares"]) for line in data["lines"]) * 1.08 or 1
+    axes.set(xlim=(0, max(data["days"])), ylim=(0, min(1.0, top)))
+    ends = _apart([line["shares"][-1] for line in data["lines"]], 0.09 * top)
+    for at, (line, name) in enumerate(zip(data["lines"], names, strict=True)):
+        colour, dashes = (pen.accent, "-") if at == 0 else (INK, [(0, (4, 2)), (0, (1, 1.5)), "-"][(at - 1) % 3])
+        axes.step(data["days"], line["shares"], where="post", color=colour, ls=dashes, lw=1.7 if at == 0 else 1.2)
+        axes.text(pen.beyond(axes, 2), ends[at], name, va="center", color=colour, transform=axes.get_yaxis_transform())
+    for day in data.get("reference_days") or []:
+        axes.axvline(day, color=INK, lw=0.8, ls=(0, (3, 2)))
+        axes.text(day, min(1.0, top) * 1.02, pen.texts.days(day), ha="center", va="bottom", fontsize=SMALL, color=GREY)
+    ticks = [tick * min(1.0, top) for tick in (0, 0.5, 1)]
+    axes.set_yticks(ticks, [pen.texts.share(tick) for tick in ticks])
+    days = [day for day in axes.get_xticks() if 0 <= day <= max(data["days"])]
+    axes.set_xticks(days, [pen.texts.count(day) for day in days])
+    axes.set_xlabel(pen.say("chart.curve.x"), loc="left")
+    return axes.figure
+
+
+def _apart(places: list[float], gap: float) -> list[float]:
+    """Move label places up until no two of them touch."""
+    moved: dict[int, float] = {}
+    for at in sorted(range(len(places)), key=lambda at: places[at]):
+        moved[at] = max(places[at], max(moved.values(), default=-gap) + gap) if moved else places[at]
+    return [moved[at] for at in range(len(places))]
+
+
+def _pairs(pen: _Pen, data: dict) -> Figure:
+    """Groups of customers: what was forecast (open) beside what happened (filled), joined by a line."""
+    texts, names = pen.texts, [pen.wrapped(label) for label in data["labels"]]
+    said = [texts.value(value, data["unit"]) for value in data["actual"]]
+    left, right = pen.mm(names) + 2.5, pen.mm(said) + 4
+    axes = pen.axes(5.6 * len(names) + 8, left=left, right=right, top=7, bottom=1)
+    pairs = list(zip(data["predicted"], data["actual"], strict=True))
+    for row, (said_then, came) in enumerate(pairs):
+        axes.axhline(row, color=PALE, lw=0.5, zorder=0)
+        axes.plot([said_then, came], [row, row], color=INK, lw=1.0, zorder=1)
+        axes.plot(said_then, row, "o", ms=5, mfc="white", mec=INK, mew=1, clip_on=False)
+        axes.plot(came, row, "o", ms=5, color=pen.accent, clip_on=False)
+        axes.text(pen.beyond(axes, right), row, said[row], ha="right", va="center", transform=axes.get_yaxis_transform())
+    head = {"fontsize": SMALL, "color": GREY, "va": "bottom"}
+    axes.text(0, -0.75, pen.say("chart.pairs.key"), ha="left", **head)
+    axes.text(pen.beyond(axes, right), -0.75, pen.say("chart.pairs.actual"), ha="right", transform=axes.get_yaxis_transform(), **head)
+    axes.set(xlim=(0, max(max(pair) for pair in pairs) * 1.04 or 1), ylim=(len(names) - 0.5, -0.6), xticks=[])
+    axes.set_yticks(range(len(names)), names)
+    axes.spines["bottom"].set_visible(False)
+    return axes.figure
+
+
+CHARTS: dict[str, Callable[[_Pen, dict], Figure]] = {
+    "sparkline": _sparkline,
+    "lorenz": _lorenz,
+    "cohorts": _cohorts,
+    "bars": _bars,
+    "calibration": _calibration,
+    "bridge": _bridge,
+    "curve": _curve,
+    "pairs": _pairs,
+}

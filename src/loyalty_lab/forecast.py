@@ -72,9 +72,9 @@ class CustomerForecaster:
         days = purchase_days(orders, cutoff)
         first = days["day"].min().date() if len(days) else cutoff
         cutoffs = backtest.earlier_cutoffs(first, cutoff, self.horizon_days)
-        earlier = [backtest.snapshot(days, day, self.horizon_days, cutoff) for day in cutoffs]
+        earlier = [backtest.snapshot(days, day, self.horizon_days, cutoff, k < backtest.ORIGINS) for k, day in enumerate(cutoffs)]
         report = backtest.run(earlier, self.horizon_days, self.random_state)
-        self._now = backtest.snapshot(days, cutoff, self.horizon_days, cutoff)
+        self._now = backtest.snapshot(days, cutoff, self.horizon_days, cutoff, season=True)
         self._fit_chosen(report, earlier)
         return self
 
@@ -87,7 +87,7 @@ class CustomerForecaster:
             return
         training = [each for each in earlier[: backtest.TRAINING] if backtest.usable(each)]
         self._churn = backtest.churn_probability(report.chosen, training, self._now, self.random_state)
-        self._orders = self._now.expected_orders(report.chosen, self._churn)
+        self._orders = np.maximum(self._now.expected_orders(report.chosen, self._churn), 1 - self._churn)
         group = np.searchsorted(report.edges, self._churn)
         low, high = (np.array(report.calibration[name])[group] for name in ("lows", "highs"))
         self._low, self._high = np.minimum(low, self._churn), np.maximum(high, self._churn)
@@ -131,9 +131,7 @@ def _shrunken(now: Snapshot, earlier: list[Snapshot]) -> tuple[np.ndarray, np.nd
     low, high = widened(lost, n, 1, [])
     group = quiet.astype(int)
     reason = {"key": "forecast.chosen.shrunken_rate", "args": {"customers": len(was_quiet)}}
-    report = Backtest(
-        now.horizon_days, "shrunken rate", reason, [known.cutoff], [len(was_quiet)], [float(known.stayed_away.mean())]
-    )  # fmt: skip
+    report = Backtest(now.horizon_days, "shrunken rate", reason, [known.cutoff], [len(was_quiet)], [float(known.stayed_away.mean())])
     return (lost / n)[group], low[group], high[group], report
 
 
@@ -226,6 +224,8 @@ def customer_lifetime_value(shop: Shop, forecast: pd.DataFrame, horizon_days: in
     horizon_days = horizon_days or forecast.attrs.get("horizon_days")
     if not horizon_days:
         raise UsageError("forecast", "does not carry its horizon", "give horizon_days")
+    if forecast.empty:
+        return forecast["expected_spend"].rename("customer_lifetime_value")
     step, years = horizon_days / YEAR, shop.settings.clv_years
     starts = step * np.arange(int(np.ceil(years / step - 1e-9)))
     weight = np.minimum(step, years - starts) / step
@@ -251,8 +251,9 @@ def save_value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.Series:
     pandas.Series
         Shop's currency, in the order of `forecast`, never negative or missing.
     """
-    features = customer_features(shop.orders, cutoff).reindex(forecast.index)
+    features = customer_features(shop.orders, cutoff)
     average = float(features["orders_365"].sum() / max((features["orders_365"] > 0).sum(), 1)) or 1.0
+    features = features.reindex(forecast.index)
     own = (features["frequency"] + PRIOR_ORDERS) / (features["recency"] / YEAR + PRIOR_ORDERS / average)
     basket = forecast["expected_spend"] / forecast["expected_orders"].where(forecast["expected_orders"] > 0)
     typical = features["spend_total"] / (features["frequency"] + 1)

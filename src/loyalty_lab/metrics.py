@@ -114,8 +114,7 @@ def customer_retention_rate(orders: pd.DataFrame, cutoff: date) -> Fact:
     Returns
     -------
     Fact
-        A share with its Wilson interval; n = S. No value where the history is shorter than two
-        years (less a month) or S is 0.
+        Wilson interval, n = S. No value where the history is shorter than two years (less a month).
 
     Examples
     --------
@@ -164,10 +163,7 @@ def repeat_customer_rate(orders: pd.DataFrame, cutoff: date) -> Fact:
 def purchase_frequency(orders: pd.DataFrame, cutoff: date) -> Fact:
     """Return orders by customers in the year: orders divided by the customers who made them.
 
-    Returns
-    -------
-    Fact
-        Unit ``ratio``; n = customers; interval from the standard error of the mean, never below 1.
+    The interval is that of a mean, never below 1.
 
     Examples
     --------
@@ -196,11 +192,6 @@ def net_promoter_score(surveys: pd.DataFrame | None, cutoff: date) -> Fact:
     cutoff : datetime.date
         Last day of the year looked at.
 
-    Returns
-    -------
-    Fact
-        Unit ``score``, -100 to 100; n = answers.
-
     Examples
     --------
     >>> surveys = pd.DataFrame({"nps": [10, 9, 7, 3], "answered_at": "2025-03-01"})
@@ -228,11 +219,8 @@ def expected_revenue_next_year(orders: pd.DataFrame, cutoff: date) -> Fact:
     Average order value times orders a year times retention rate: what the trade's articles call
     lifetime value. It is one year's revenue, neither margin nor a lifetime.
 
-    Returns
-    -------
-    Fact
-        Unit ``money``; n = customers of this year; interval by the delta method over customers.
-        No value where the retention rate has none.
+    n counts this year's customers, the interval is by the delta method over customers, and there is
+    no value where the retention rate has none.
 
     Examples
     --------
@@ -287,16 +275,8 @@ def second_purchase_rate(orders: pd.DataFrame, cutoff: date, horizon_days: int =
 def top_share(orders: pd.DataFrame, cutoff: date, share: float = 0.2) -> Fact:
     """Return the share of the year's sales made by the best customers (the 80/20 question).
 
-    Parameters
-    ----------
-    share : float
-        Share of the year's customers counted as the best, rounded up to whole customers.
-
-    Returns
-    -------
-    Fact
-        A share with a bootstrap interval over customers (fixed seed); n = customers of the year.
-        Customers who bought nothing in the year do not count: with them the share would be higher.
+    The best are the top `share` of the year's customers, rounded up; those who bought nothing in the
+    year do not count. The interval is a bootstrap over customers with a fixed seed.
 
     Examples
     --------
@@ -325,10 +305,7 @@ def _top(spend: np.ndarray, weights: np.ndarray, share: float) -> float:
 def lorenz(orders: pd.DataFrame, cutoff: date, points: int = 101) -> pd.DataFrame:
     """Return the Lorenz curve of the year: share of sales made by the best share of customers.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `customers` and `sales`, both rising from 0 to 1. Empty if nobody bought.
+    Columns `customers` and `sales` rise from 0 to 1; the frame is empty if nobody bought.
 
     Examples
     --------
@@ -406,11 +383,8 @@ def scorecard(shop: Shop, cutoff: date) -> dict[str, Fact]:
 def trend(shop: Shop, cutoff: date, quarters: int = 8) -> pd.DataFrame:
     """Return each metric of the scorecard over the twelve months that end at the cutoff, three months before it, and so on.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `metric`, `end` (datetime64, rising within a metric) and `value` (missing where the twelve months are not
-        all in the shop's history).
+    Columns `metric`, `end` (datetime64, rising within a metric) and `value`, missing where the twelve
+    months are not all in the shop's history.
     """
     ends = [pd.Timestamp(cutoff) - pd.DateOffset(months=3 * back) for back in reversed(range(quarters))]
     first = _first_day(shop.orders)

@@ -174,9 +174,9 @@ def _churn_facts(backtest: dict, forecast: pd.DataFrame) -> dict[str, Fact]:
     facts["base_rate"] = Fact(value=sum(rates) / len(rates) if rates else None, unit="share", n=tested)
     if chosen:
         simple = backtest["candidates"].get("recency rule", {})
-        facts["log_loss"] = Fact(value=chosen["mean_log_loss"], unit="score", n=tested)
-        facts["naive_log_loss"] = Fact(value=simple.get("mean_log_loss"), unit="score", n=tested)
-        facts["auc"] = Fact(value=chosen["mean_auc"], unit="score", n=tested)
+        facts["log_loss"] = Fact(value=chosen["mean_log_loss"], unit="ratio", n=tested)
+        facts["naive_log_loss"] = Fact(value=simple.get("mean_log_loss"), unit="ratio", n=tested)
+        facts["auc"] = Fact(value=chosen["mean_auc"], unit="ratio", n=tested)
     return facts
 
 

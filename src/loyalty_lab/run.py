@@ -17,6 +17,7 @@ from loyalty_lab.errors import NotebookError, UsageError, near_match
 
 SETTINGS_FILE = "settings.json"
 KERNEL = "python3"
+QUIET = ["--IPKernelApp.log_level=ERROR"]
 # One OpenMP thread a kernel: with shared cores more of them make scikit-learn many times slower.
 KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -118,7 +119,7 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder:
         with _environment(KERNEL_ENVIRONMENT):
             papermill.execute_notebook(
                 str(source), str(temporary), parameters=check_parameters(source, parameters), cwd=str(folder),
-                kernel_name=KERNEL, progress_bar=False, log_output=False, execution_timeout=timeout, request_save_on_cell_execute=False,
+                kernel_name=KERNEL, extra_arguments=QUIET, progress_bar=False, log_output=False, execution_timeout=timeout, request_save_on_cell_execute=False,
             )  # fmt: skip
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
         if temporary.exists():
@@ -203,7 +204,8 @@ def _store(path: Path) -> None:
 
     notebook = nbformat.read(path, as_version=4)
     with _environment(KERNEL_ENVIRONMENT):
-        NotebookClient(notebook, timeout=600, kernel_name=KERNEL, resources={"metadata": {"path": str(path.parent)}}).execute()
+        where = {"metadata": {"path": str(path.parent)}}
+        NotebookClient(notebook, timeout=600, kernel_name=KERNEL, extra_arguments=QUIET, resources=where).execute()
     results.write_atomically(path, normalised(nbformat.writes(notebook)).encode())
 
 

@@ -104,10 +104,10 @@ class Study:
 
     @cached_property
     def measure(self) -> results.Measure | None:
-        from loyalty_lab import effects
-
         if self.tactic is None or self.lacking:
             return None
+        from loyalty_lab import effects
+
         return effects.plan_for(self.tactic.kind, self.candidates, self.run.forecast, self.worth, self.run.report_date, self.run.horizon_days)
 
     @property
@@ -268,6 +268,7 @@ def open_run(run_file: str) -> Run:
     ('Corner Grocer', datetime.date(2026, 10, 31))
     """
     warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", module="ipykernel")  # its own, when the kernel is shut down
     if run_file == "demo":
         return demo_run()
     path = Path(run_file)

@@ -37,7 +37,7 @@ class Parameters:
     odds_late: float = -2.1
     odds_late_remote: float = 1.1
     odds_late_peak: float = 0.9
-    odds_ticket: float = -2.3
+    odds_ticket: float = -2.1
     odds_ticket_late: float = 1.6
     odds_slow: float = -1.1
     odds_slow_peak: float = 1.4

@@ -108,7 +108,7 @@ def reviews(sold: pd.DataFrame, mood: np.ndarray, customer_ids: np.ndarray, rng:
             "customer_id": pd.Series(customer_ids[rows["customer"]], rows.index, "str").where(named),
             "order_id": rows["order_id"].astype("str").where(named),
             "posted_at": rows["posted_at"],
-            "rating": _scale(4.2 + 0.9 * rows["mood"].to_numpy(), 1, 5),
+            "rating": _scale(4.1 + 1.3 * rows["mood"].to_numpy(), 1, 5),
             "asked": asked,
             "incentivised": asked & (rng.random(n) < 0.15),
             "replied_at": replied.where(pd.Series(rng.random(n) < 0.55, rows.index)),

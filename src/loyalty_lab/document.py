@@ -1,0 +1,236 @@
+"""One playbook as one tree of display strings: from the results of all notebooks, in one language."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from loyalty_lab import charts, pages, spreads, tactics
+from loyalty_lab.language import DIGITS, LOCALES, NOTHING, clean
+from loyalty_lab.pages import Book
+from loyalty_lab.results import Result
+from loyalty_lab.shop import ShopSettings
+
+MOST_ACTIONS = 5
+
+
+def build(
+    results: dict[str, Result],
+    actions: list[dict[str, Any]],
+    shop: ShopSettings,
+    intake_report: dict[str, Any],
+    run: dict[str, Any],
+    language: str,
+) -> dict[str, Any]:
+    """Put together everything a playbook prints; templates only lay it out.
+
+    Parameters
+    ----------
+    results : dict of str to Result
+        By slug. What is missing, failed, lacks data or is too early gets a page that says so.
+    actions : list of dict
+        ``{slug, kind, list, count, held_out, expected_gain, extra}`` for each list that was written.
+    shop : ShopSettings
+    intake_report : dict
+        What ``check --json`` prints.
+    run : dict
+        `cutoff`, `report_date` (ISO dates), `horizon_days`, `inputs`, `version`.
+    language : {"en", "tr", "bn", "hy"}
+
+    Returns
+    -------
+    dict
+        Every leaf is a string in the reader's digits, or None. Charts are SVG strings.
+
+    Raises
+    ------
+    RenderError
+        If a text is missing, or speaks of something a result does not hold.
+    """
+    book = Book(results, actions, shop, intake_report, run, language)
+    practices = [spreads.tactic_page(book, results[slug]) for slug in _in_order(results)]
+    return {
+        "schema": "playbook/1",
+        "lang": language,
+        "region": LOCALES[language][-2:],
+        "digits": list(DIGITS.get(language, "0123456789")),
+        "brand": {"shop": clean(shop.name), "accent": charts.safe_accent(shop.brand.accent)},
+        "doc": _about(book),
+        "t": _labels(book),
+        "cover": _cover(book),
+        "reading": _reading(book),
+        "glance": glance(book),
+        "scorecard": pages.scorecard(book),
+        "pictures": pages.pictures(book),
+        "forecasts": [pages.forecast(book, slug) for slug in ("churn", "lifetime-value") if slug in results],
+        "tactics": practices,
+        "method": pages.method(book),
+    }
+
+
+def _in_order(results: dict[str, Result]) -> list[str]:
+    known = [tactic.slug for tactic in tactics.CATALOGUE if tactic.slug in results]
+    return known + sorted(slug for slug, result in results.items() if result.kind == "tactic" and slug not in known)
+
+
+def _about(book: Book) -> dict[str, Any]:
+    fact = _retention(book)
+    first, last = fact.window if fact and fact.window else (None, book.run["cutoff"])
+    return {
+        "title": book.say("title"),
+        "subtitle": book.say("subtitle"),
+        "period": book.say("period", first=first, last=last) if first else book.say("period_until", last=last),
+        "keywords": book.part("keywords"),
+        "foot": book.say("foot", cutoff=book.run["cutoff"], report_date=book.run["report_date"]),
+        "timestamp": str(book.run["report_date"]),
+    }
+
+
+def _labels(book: Book) -> dict[str, Any]:
+    """The labels every page shares, as they are; `page_of` is filled when the pages are counted."""
+    own = {name: book.part(name) for name in ("page_of", "skip")}
+    sections = {f"section_{name.replace('-', '_')}": words for name, words in book.part("section").items()}
+    return own | sections | book.part("labels") | {name: book.part(f"glance.{name}") for name in ("happened",)} | _forecast_labels(book)
+
+
+def _forecast_labels(book: Book) -> dict[str, str]:
+    return {f"forecast_{name}": book.part(f"forecast.{name}") for name in ("says", "tested", "models", "means", "numbers")}
+
+
+def _retention(book: Book):
+    result = book.ready("scorecard")
+    return result.facts.get("customer_retention_rate") if result else None
+
+
+def _cover(book: Book) -> dict[str, Any]:
+    fact, orders = _retention(book), book.intake.get("orders") or {}
+    known = fact is not None and fact.value is not None
+    first, last = fact.window if known and fact.window else (None, None)
+    facts = [
+        [book.say("cover.orders"), book.texts.count(orders.get("orders"))],
+        [book.say("cover.customers"), book.texts.count(orders.get("customers"))],
+        [book.say("cover.cutoff"), book.texts.date(book.run["cutoff"])],
+        [book.say("cover.report_date"), book.texts.date(book.run["report_date"])],
+    ]
+    return {
+        "kept": f"{round(100 * fact.value)}" if known else "",
+        "sentence": book.say("cover.kept", kept=fact.value) if known else book.say("cover.too_early"),
+        "note": book.say("cover.note", first=first, last=last) if known else "",
+        "facts": facts,
+    }
+
+
+def _reading(book: Book) -> dict[str, Any]:
+    ladder = [{"grade": grade, **book.part(f"grade.{grade}")} for grade in "ABCDE"]
+    return {
+        "kicker": clean(book.shop.name) + " · " + book.say("title"),
+        "title": book.say("reading.title"),
+        "section": book.say("section.reading"),
+        "contents": book.say("reading.contents"),
+        "ladder_title": book.say("reading.ladder"),
+        "ladder": ladder,
+        "signs_title": book.say("reading.signs"),
+        "signs": book.part("reading.sign"),
+    }
+
+
+def glance(book: Book) -> dict[str, Any]:
+    """Page one: is it working, what needs attention, what to do now."""
+    result, chosen = book.ready("scorecard"), first_actions(book)
+    answers = [_answer(book, result, "working"), _answer(book, result, "attention"), _now(book, len(chosen))]
+    if result and (spark := pages.sparkline(book, result, "customer_retention_rate")):
+        answers[0] |= {"spark": spark, "caption": book.say("glance.spark")}
+    return {
+        "kicker": book.say("glance.kicker", shop=book.shop.name, cutoff=book.run["cutoff"]),
+        "title": book.message(result, "headline", book.say("glance.unknown")),
+        "section": book.say("section.glance"),
+        "answers": answers,
+        "actions_title": book.texts.fill(book.part("glance.actions"), n=len(chosen)),
+        "actions_note": book.say("glance.note"),
+        "head": book.part("glance.head"),
+        "actions": chosen,
+        "footnote": book.say("glance.footnote"),
+        "sign": [book.say(f"glance.{name}") for name in ("agreed", "owner", "again")],
+    }
+
+
+def _answer(book: Book, result: Result | None, role: str) -> dict[str, Any]:
+    message = result.message(role) if result else None
+    short = message.key.replace(f".{role}.", f".{role}_short.") if message else ""
+    return {
+        "q": book.say(f"glance.{role}"),
+        "a": book.texts.say(short, **message.args) if message and book.texts.has(short) else book.say("glance.unknown"),
+        "text": book.message(result, role, book.say("glance.unknown_text")),
+        "spark": None,
+        "caption": "",
+    }
+
+
+def _now(book: Book, n: int) -> dict[str, Any]:
+    short = book.texts.fill(book.part("glance.now_answer"), n=n) if n else book.say("glance.now_none")
+    text = book.say("glance.now_text" if n else "glance.now_none_text")
+    return {"q": book.say("glance.now"), "a": short, "text": text, "spark": None, "caption": ""}
+
+
+def first_actions(book: Book) -> list[dict[str, Any]]:
+    """The first five actions: measured gains by their lower bound, then campaigns by the smallest break-even (ties by
+    the money at stake), then duties by how many are overdue, then lists to know, then data to collect."""
+    lists = [action for action in book.actions if action.get("count") and action["slug"] in book.results]
+    missing = [{"slug": slug, "kind": "data"} for slug in _in_order(book.results) if book.results[slug].status == "needs data"]
+    return [_action(book, action) for action in sorted(lists + missing, key=lambda action: _rank(book, action))[:MOST_ACTIONS]]
+
+
+def _rank(book: Book, action: dict[str, Any]) -> tuple:
+    value, slug = book.results[action["slug"]].value, action["slug"]
+    if value and value.grade in ("A", "B") and value.low is not None and value.low > 0:
+        return 0, -value.low, 0.0, slug
+    if action["kind"] == "campaign":
+        rate = value.break_even_rate if value and value.break_even_rate is not None else float("inf")
+        return 1, rate, -(value.high or value.amount or 0.0) if value else 0.0, slug
+    if action["kind"] == "duty":
+        return 2, -((action.get("extra") or {}).get("overdue") or action["count"]), 0.0, slug
+    return (3 if action["kind"] == "watch" else 4), 0.0, 0.0, slug
+
+
+def _action(book: Book, action: dict[str, Any]) -> dict[str, Any]:
+    slug, data = action["slug"], action["kind"] == "data"
+    value = None if data else book.results[slug].value
+    large, note = spreads.worth_words(book, value, (action.get("extra") or {}).get("cost"))
+    return {
+        "what": book.say("glance.data_what", name=spreads.name(book, slug)) if data else _own(book, slug, "what", action),
+        "why": book.say("glance.data_why") if data else _own(book, slug, "why", action),
+        "people": "" if data else _people(book, action),
+        "list": "" if data else clean(action.get("list") or NOTHING),
+        "money": large,
+        "money_note": note,
+        **spreads.grade_words(book, value),
+        "owner": spreads.owner(book, slug),
+        "due": book.texts.day(monday_after(date.fromisoformat(str(book.run["report_date"])))),
+        "anchor": slug,
+    }
+
+
+def _own(book: Book, slug: str, part: str, action: dict[str, Any]) -> str:
+    key = f"{slug}.action.{part}"
+    if not book.texts.has(key):
+        return spreads.name(book, slug) if part == "what" else ""
+    headline = book.results[slug].message("headline")
+    return book.texts.say(key, **{**(headline.args if headline else {}), **spreads.spoken(action)})
+
+
+def _people(book: Book, action: dict[str, Any]) -> str:
+    count, held = action["count"], action.get("held_out") or 0
+    if held:
+        return book.say("glance.people_held", count=count, held_out=held)
+    return book.texts.fill(book.part("glance.people"), n=count)
+
+
+def monday_after(day: date) -> date:
+    """Return the first Monday after a day.
+
+    Examples
+    --------
+    >>> monday_after(date(2026, 11, 1)), monday_after(date(2026, 11, 2))
+    (datetime.date(2026, 11, 2), datetime.date(2026, 11, 9))
+    """
+    return day + timedelta(days=7 - day.weekday())

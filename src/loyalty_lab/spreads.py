@@ -1,0 +1,283 @@
+"""The pages of the practices: a spread each, and how its worth may be worded; or one page that says what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loyalty_lab import tactics
+from loyalty_lab.language import NOTHING, clean
+from loyalty_lab.pages import Book
+from loyalty_lab.results import Claim, Measure, Result, Value
+
+FORM_ROWS = 18
+
+
+def worth_words(book: Book, value: Value | None, cost: Any = None) -> tuple[str, str]:
+    """Say what a practice is worth in two short pieces, as its evidence allows.
+
+    A or B with a range clear of zero: the amount and its range; A or B otherwise: "not shown" and
+    the cost. C or D: the break-even and "at most". E or nothing: a dash.
+
+    Parameters
+    ----------
+    book : Book
+    value : Value or None
+    cost : float, optional
+        What the action costs, if known.
+
+    Returns
+    -------
+    tuple of str
+        The words in large, and the note below them.
+    """
+    texts, grade = book.texts, value.grade if value else None
+    if grade in ("A", "B"):
+        if None not in (value.amount, value.low, value.high) and value.low > 0:
+            return texts.money(value.amount), book.say("worth.range", low=texts.money(value.low), high=texts.money(value.high))
+        return book.say("worth.not_shown"), book.say("worth.cost", cost=cost) if cost is not None else book.say("worth.cost_unknown")
+    if grade in ("C", "D"):
+        return _unproven(book, value)
+    return NOTHING, book.say("worth.unknown" if grade is None else "worth.no_value")
+
+
+def _unproven(book: Book, value: Value) -> tuple[str, str]:
+    most = value.high if value.high is not None else value.amount
+    if value.break_even_rate is not None:
+        note = "worth.break_even" if most is None else "worth.break_even_at_most"
+        return rate(book, value.break_even_rate), book.say(note, high=most)
+    return (NOTHING, book.say("worth.unknown")) if most is None else (book.texts.money(most), book.say("worth.at_most_alone"))
+
+
+def rate(book: Book, share: float) -> str:
+    """A break-even rate as "1 in 31"; above a half as so many in a hundred."""
+    if share > 1:
+        return book.say("never")
+    return book.say("in_hundred", x=share) if share > 0.5 else book.texts.one_in(share)
+
+
+def grade_words(book: Book, value: Value | None) -> dict[str, str]:
+    """The rung of the evidence ladder and its words; no letter where nothing can be judged yet."""
+    grade = value.grade if value else None
+    words = book.part(f"grade.{grade or 'none'}")
+    return {"grade": grade or "", "short": words["short"], "meaning": words["meaning"]}
+
+
+def owner(book: Book, slug: str) -> str:
+    """The role that does it, in the reader's language if it is one of the usual ones."""
+    owners = book.shop.owners
+    role = owners.get(slug) or owners.get("default") or "owner"
+    key = f"common.owner.{role}"
+    return book.texts.say(key) if book.texts.has(key) else clean(role, 35)
+
+
+def name(book: Book, slug: str) -> str:
+    """The name of a practice."""
+    return book.texts.say(f"{slug}.name") if book.texts.has(f"{slug}.name") else clean(slug)
+
+
+def tactic_page(book: Book, result: Result) -> dict[str, Any]:
+    """The spread of a practice, or its page of what is missing."""
+    slug = result.notebook
+    tactic = next((each for each in tactics.CATALOGUE if each.slug == slug), None)
+    number = f"{tactic.number:02d}" if tactic else ""
+    page = {
+        "number": book.texts.count(tactic.number) if tactic else "",
+        "anchor": slug,
+        "kicker": book.say("labels.tactic", number=number) + " · " + name(book, slug),
+        "section": name(book, slug),
+    }
+    if result.status != "ready":
+        return page | _absent(book, result)
+    return page | {"kind": "spread"} | _left(book, result) | _right(book, result, tactic.kind if tactic else "campaign")
+
+
+def _left(book: Book, result: Result) -> dict[str, Any]:
+    slug = result.notebook
+    return {
+        "title": book.message(result, "headline", name(book, slug)),
+        "why": _text(book, f"{slug}.why"),
+        "stand": book.message(result, "stand"),
+        "figures": [figure for figure in (book.figure(each) for each in result.figures[:1]) if figure],
+        "worth": _worth(book, result),
+        "practice": _lines(book, f"{slug}.practice"),
+    }
+
+
+def _text(book: Book, key: str, **args: Any) -> str:
+    """A text that may be missing, or may lie one level deeper."""
+    if not book.texts.has(key):
+        return ""
+    found = book.texts.part(key)
+    if isinstance(found, dict) and "other" not in found:
+        found = next(iter(found.values()))
+    return book.texts.fill(found, key, **args)
+
+
+def _lines(book: Book, key: str) -> list[str]:
+    return list(book.texts.part(key)) if book.texts.has(key) else []
+
+
+def _worth(book: Book, result: Result) -> dict[str, Any]:
+    slug, value, action = result.notebook, result.value, entry(book, result.notebook)
+    large, note = worth_words(book, value, action.get("extra", {}).get("cost"))
+    return {
+        "value": large,
+        "note": note,
+        **grade_words(book, value),
+        "rows": _worth_rows(book, result),
+        "break_even_label": book.say("worth.break_even_label"),
+        "break_even": _break_even(book, value, action.get("kind") or _kind(slug)),
+        "assumptions_label": book.say("worth.assumptions"),
+        "assumptions": [_assumption(book, slug, key) for key in (value.assumptions if value else [])],
+    }
+
+
+def _kind(slug: str) -> str:
+    return next((each.kind for each in tactics.CATALOGUE if each.slug == slug), "campaign")
+
+
+def _worth_rows(book: Book, result: Result) -> list[list[str]]:
+    table = result.tables.get("worth")
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows] if table else []
+    return [[_worth_label(book, result.notebook, row["key"]), book.texts.value(row["value"], row["unit"])] for row in rows]
+
+
+def _worth_label(book: Book, slug: str, key: str) -> str:
+    found = next((each for each in (key, f"{slug}.worth.{key}") if book.texts.has(each)), None)
+    return book.texts.say(found) if found else clean(key)
+
+
+def _break_even(book: Book, value: Value | None, kind: str) -> str:
+    if value and value.grade in ("A", "B") and None not in (value.low, value.high):
+        return book.say("worth.measured_text", low=book.texts.money(value.low), high=book.texts.money(value.high))
+    if value and value.break_even_rate is not None:
+        return book.say("worth.break_even_text", rate=rate(book, value.break_even_rate))
+    return book.say({"duty": "worth.duty_text", "watch": "worth.watch_text"}.get(kind, "worth.break_even_none"))
+
+
+def _assumption(book: Book, slug: str, key: str) -> str:
+    found = next((each for each in (key, f"{slug}.assumption.{key}") if book.texts.has(each)), None)
+    return _text(book, found) if found else clean(key)
+
+
+def entry(book: Book, slug: str) -> dict[str, Any]:
+    """The line of a practice in the actions, or an empty one."""
+    return next((action for action in book.actions if action["slug"] == slug), {})
+
+
+def _right(book: Book, result: Result, kind: str) -> dict[str, Any]:
+    slug, action = result.notebook, entry(book, result.notebook)
+    return {
+        "monday": [_step(book, slug, step) for step in _lines(book, f"{slug}.monday")],
+        "who": _who(book, slug, action.get("kind") or kind, action),
+        "know": _know(book, result.measure),
+        "says": [_says(book, slug, claim) for claim in result.claims],
+        "care": _text(book, f"{slug}.care"),
+    }
+
+
+def _step(book: Book, slug: str, step: dict[str, str]) -> dict[str, str]:
+    return {"do": step["do"], "detail": step.get("detail", ""), "who": owner(book, slug)}
+
+
+def _who(book: Book, slug: str, kind: str, action: dict[str, Any]) -> dict[str, Any]:
+    if not action:
+        return {"numbers": [], "list": "", "control": book.say("who.none")}
+    count, held = action.get("count") or 0, action.get("held_out") or 0
+    shown = {
+        "campaign": [(count + held, "eligible"), (count, "treated"), (held, "held")],
+        "duty": [(count, "duty"), (0, "held_none")],
+        "watch": [(count, "watch"), (0, "watch_none")],
+    }[kind]
+    numbers = [[book.texts.count(n), book.say(f"who.{key}"), book.say(f"who.{key}_note")] for n, key in shown]
+    own = _text(book, f"{slug}.control", **spoken(action))
+    return {"numbers": numbers, "list": clean(action.get("list") or NOTHING), "control": own or _control(book, kind)}
+
+
+def _control(book: Book, kind: str) -> str:
+    return book.say(f"who.{kind}_control") if kind in ("duty", "watch") else ""
+
+
+def spoken(action: dict[str, Any]) -> dict[str, Any]:
+    """What the sentences about an action may speak of."""
+    extra = action.get("extra") or {}
+    return {"count": action.get("count"), "held_out": action.get("held_out"), "n": action.get("count"), **extra}
+
+
+def _know(book: Book, measure: Measure | None) -> dict[str, Any]:
+    if measure is None:
+        return {"text": book.say("know.none"), "rows": []}
+    texts = book.texts
+    rows = [[book.say("know.read_on"), texts.date(measure.read_on)]] if measure.read_on else []
+    rows.append([book.say("know.outcome"), _measured(book, "outcome", measure.outcome)])
+    rows.append([book.say("know.window"), texts.days(measure.window_days)])
+    if measure.mde is not None:
+        rows.append([book.say("know.mde"), texts.points(measure.mde)])
+    if measure.effect is not None:
+        rows.append([book.say("know.effect"), texts.points(measure.effect)])
+    if measure.interval and None not in measure.interval[:2]:
+        low, high = (texts.points(end) for end in measure.interval[:2])
+        rows.append([book.say("know.interval"), book.say("to", low=low, high=high)])
+    once = " " + book.say("know.once") if measure.read_on else ""
+    return {"text": _measured(book, "design", measure.design) + once, "rows": rows}
+
+
+def _measured(book: Book, part: str, key: str) -> str:
+    """A design or outcome in words; "how" is its longer form."""
+    found = next((each for each in (f"measure.how.{key}", f"measure.{part}.{key}") if book.texts.has(each)), None)
+    return book.texts.say(found) if found else clean(key)
+
+
+def _says(book: Book, slug: str, claim: Claim) -> list[str]:
+    key = claim.key if book.texts.has(claim.key) else f"{slug}.claim.{claim.key}"
+    said = _text(book, key) or clean(claim.key)
+    shown = book.with_interval(claim.shop_value) if claim.shop_value and claim.shop_value.value is not None else book.say("labels.not_here")
+    if claim.shop_value and claim.shop_value.value is not None and claim.shop_value.n:
+        shown += ", " + book.say("of_n", n=claim.shop_value.n)
+    return [said, book.say("labels.source", source=claim.source), shown]
+
+
+def _absent(book: Book, result: Result) -> dict[str, Any]:
+    slug, called = result.notebook, name(book, result.notebook)
+    if result.status == "needs data":
+        return _collect(book, result, called)
+    state = {"failed": "failed", "too early": "early"}[result.status]
+    cause = str(result.reason.args.get("cause", "")) if result.reason else ""
+    return {
+        "kind": "notice",
+        "title": book.say(f"absent.{state}_title", name=called),
+        "stamp": book.say(f"absent.{state}_stamp"),
+        "status": book.say(f"absent.{state}_text"),
+        "cause": book.say("absent.cause", cause=cause) if cause else "",
+        "why": _text(book, f"{slug}.why"),
+        "practice": _lines(book, f"{slug}.practice"),
+    }
+
+
+def _collect(book: Book, result: Result, called: str) -> dict[str, Any]:
+    slug = result.notebook
+    need = str(result.reason.args.get("need", "")) if result.reason else ""
+    file = f"{need.partition('.')[0]}.csv"
+    columns = [[clean(cell) for cell in row] for row in _lines(book, f"{slug}.collect.columns")]
+    return {
+        "kind": "collect",
+        "title": book.say("absent.needs_title", name=called),
+        "stamp": book.say("absent.needs_stamp", need=need),
+        "status": _text(book, f"{slug}.collect.status"),
+        "why": _text(book, f"{slug}.collect.why") or _text(book, f"{slug}.why"),
+        "file": file,
+        "file_note": book.say("absent.file_note"),
+        "columns_head": book.part("absent.columns_head"),
+        "columns": columns,
+        "howlong": _text(book, f"{slug}.collect.howlong"),
+        "steps": [_step(book, slug, step) for step in _lines(book, f"{slug}.collect.steps")],
+        "form": {
+            "title": book.say("absent.form", name=called),
+            "right": book.say("absent.form_right"),
+            "how": book.say("absent.form_how", file=file),
+            "head": book.part("absent.form_head"),
+            "columns": [column[:2] for column in columns],
+            "rows": f"{FORM_ROWS}",
+            "foot": book.say("absent.form_foot"),
+        },
+    }
