@@ -202,7 +202,8 @@ def _cohorts(pen: _Pen, data: dict) -> Figure:
     period, shares = data["period"], data["shares"]
     names = [getattr(pen.texts, period)(start) for start in data["starts"]]
     rows, columns = len(shares), max(len(line) for line in shares)
-    axes = pen.axes(11.5 + 6.2 * rows, left=pen.mm(names) + 3, right=0.5, top=11, bottom=0.5)
+    first = pen.say(f"chart.cohorts.{period}")
+    axes = pen.axes(11.5 + 6.2 * rows, left=pen.mm([*names, first]) + 3, right=0.5, top=11, bottom=0.5)
     seen = [share for line in shares for share in line if share is not None] or [0]
     for row, line in enumerate(shares):
         axes.text(0.8, row + 0.52, pen.texts.count(data["sizes"][row]), ha="right", va="center", color=GREY)
@@ -215,7 +216,7 @@ def _cohorts(pen: _Pen, data: dict) -> Figure:
             axes.text(column + 1.5, row + 0.52, pen.texts.per100(kept), ha="center", va="center", color=ink)
     for column in range(columns):
         axes.text(column + 1.5, -0.12, pen.texts.count(column + 1), ha="center", va="bottom")
-    axes.text(-0.08, -0.12, pen.say(f"chart.cohorts.{period}"), ha="right", va="bottom", fontsize=SMALL, color=GREY)
+    axes.text(-0.08, -0.12, first, ha="right", va="bottom", fontsize=SMALL, color=GREY)
     axes.text(0.8, -0.12, pen.say("chart.cohorts.n"), ha="right", va="bottom", fontsize=SMALL, color=GREY)
     axes.text(1.06, -0.98, pen.say(f"chart.cohorts.after_{period}"), va="bottom", fontsize=SMALL, color=GREY)
     axes.set(xlim=(0, columns + 1), ylim=(rows, 0), xticks=[])

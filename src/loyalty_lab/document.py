@@ -145,7 +145,7 @@ def glance(book: Book) -> dict[str, Any]:
         "title": book.message(result, "headline", book.say("glance.unknown")),
         "section": book.say("section.glance"),
         "answers": answers,
-        "actions_title": book.texts.fill(book.part("glance.actions"), n=len(chosen)),
+        "actions_title": book.say("glance.actions"),
         "actions_note": book.say("glance.note"),
         "head": book.part("glance.head"),
         "actions": chosen,
@@ -167,7 +167,7 @@ def _answer(book: Book, result: Result | None, role: str) -> dict[str, Any]:
 
 
 def _now(book: Book, n: int) -> dict[str, Any]:
-    short = book.texts.fill(book.part("glance.now_answer"), n=n) if n else book.say("glance.now_none")
+    short = book.part("glance.now_answer")[n - 1] if n else book.say("glance.now_none")
     text = book.say("glance.now_text" if n else "glance.now_none_text")
     return {"q": book.say("glance.now"), "a": short, "text": text, "spark": None, "caption": ""}
 

@@ -145,13 +145,16 @@ class Texts:
         """Write a length of time."""
         return self._unit("days", value, value, 0)
 
-    def money(self, value: Any) -> str:
-        """Write an amount: whole units from 100 up, with cents below, whole units only where cents are not used."""
+    def money(self, value: Any, like: float | None = None) -> str:
+        """Write an amount: whole units from 100 up, with cents below; whole units only where cents are not used.
+
+        `like` is another amount beside it whose size decides instead.
+        """
         if _missing(value):
             return NOTHING
         from babel.numbers import format_currency
 
-        whole = self.currency in WHOLE_CURRENCIES or abs(float(value)) >= 100
+        whole = self.currency in WHOLE_CURRENCIES or abs(float(value if like is None else like)) >= 100
         amount = Decimal(str(value)).quantize(Decimal(1) if whole else Decimal("0.01"))
         pattern = self.locale.currency_formats["standard"].pattern
         pattern = pattern.replace("0.00", "0") if whole else pattern
@@ -174,8 +177,9 @@ class Texts:
         return get_currency_symbol(self.currency, locale=self.locale)
 
     def score(self, value: Any) -> str:
-        """Write a score: whole from ten up, with one decimal below."""
-        return self._number(value, 0 if _missing(value) or abs(float(value)) >= 10 else 1)
+        """Write a score: whole from ten up, with one decimal below, with two below one."""
+        size = 10 if _missing(value) else abs(float(value))
+        return self._number(value, 0 if size >= 10 or not size else 1 if size >= 1 else 2)
 
     def ratio(self, value: Any) -> str:
         """Write a ratio with at most three significant digits."""
@@ -192,7 +196,7 @@ class Texts:
         """Write a day with its year."""
         from babel.dates import format_date
 
-        return NOTHING if _missing(value) else self._digits(format_date(_day(value), "medium", locale=self.locale))
+        return NOTHING if _missing(value) else self.digits(format_date(_day(value), "medium", locale=self.locale))
 
     def day(self, value: Any) -> str:
         """Write a day of the month."""
@@ -213,7 +217,7 @@ class Texts:
     def _skeleton(self, value: Any, skeleton: str) -> str:
         from babel.dates import format_skeleton
 
-        return NOTHING if _missing(value) else self._digits(format_skeleton(skeleton, _day(value), locale=self.locale))
+        return NOTHING if _missing(value) else self.digits(format_skeleton(skeleton, _day(value), locale=self.locale))
 
     def _unit(self, unit: str, value: Any, shown: Any, decimals: int) -> str:
         if _missing(value):
@@ -237,9 +241,10 @@ class Texts:
         return self._finish(format_percent(_rounded(100 * float(value), decimals) / 100, format=pattern, locale=self.locale))
 
     def _finish(self, written: str) -> str:
-        return self._digits(written.replace("-", "−"))
+        return self.digits(written.replace("-", "−"))
 
-    def _digits(self, written: str) -> str:
+    def digits(self, written: str) -> str:
+        """Write the digits of a string as the reader does."""
         own = DIGITS.get(self.language)
         return written.translate(str.maketrans("0123456789", own)) if own else written
 

@@ -64,8 +64,13 @@ class Book:
         if fact is None or fact.interval is None or None in fact.interval[:2]:
             return ""
         unit = "share1" if fact.unit == "share" else fact.unit
-        low, high = (self.texts.value(end, unit) for end in fact.interval[:2])
-        return self.say("to", low=low, high=high)
+        return self.range(*fact.interval[:2], unit)
+
+    def range(self, low: float, high: float, unit: str) -> str:
+        """Two ends of a range; of money, either both with cents or both without."""
+        alike = {"like": max(abs(low), abs(high))} if unit == "money" else {}
+        low_words, high_words = (getattr(self.texts, unit)(end, **alike) for end in (low, high))
+        return self.say("to", low=low_words, high=high_words)
 
     def with_interval(self, fact: Fact | None) -> str:
         """The value of a fact with its range in brackets."""
@@ -105,7 +110,7 @@ def scorecard(book: Book) -> dict[str, Any]:
     result = book.ready("scorecard")
     return {
         "kicker": book.say("scorecard.kicker", cutoff=book.run["cutoff"]),
-        "title": book.message(result, "headline", book.say("scorecard.failed")),
+        "title": book.say("scorecard.title" if result else "scorecard.failed"),
         "section": book.say("section.scorecard"),
         "metrics": [_metric(book, result, name) for name in SIX] if result else [],
         "footnote": book.say("scorecard.footnote"),
@@ -167,7 +172,7 @@ def pictures(book: Book) -> dict[str, Any] | None:
     items = [{"label": book.say(f"pictures.{name}"), "figure": figure} for name, figure in found if figure]
     if not items:
         return None
-    return {"kicker": book.say("pictures.kicker"), "title": items[0]["figure"]["title"], "section": book.say("section.pictures"), "items": items}
+    return {"kicker": book.say("pictures.kicker"), "title": book.say("pictures.title"), "section": book.say("section.pictures"), "items": items}
 
 
 def forecast(book: Book, slug: str) -> dict[str, Any]:
@@ -180,11 +185,17 @@ def forecast(book: Book, slug: str) -> dict[str, Any]:
         "text": book.message(result, "stand", book.say("failed", cause=_cause(book, slug))),
         "reason": _reason(book, result),
         "figure": book.figure(result.figures[0]) if result and result.figures else None,
-        "facts": [[book.label(slug, name), book.with_interval(fact)] for name, fact in result.facts.items()] if result else [],
+        "facts": [[book.label(slug, name), book.with_interval(fact)] for name, fact in _told(result)],
         "means": book.texts.part(f"{slug}.means.line") if result else [],
         "models": _models(book, result),
     }
     return page
+
+
+def _told(result: Result | None) -> list[tuple[str, Fact]]:
+    """The facts of a forecast, without the scores that stand in the table of models."""
+    scores = ("log_loss", "naive_log_loss", "auc") if result and "candidates" in result.tables else ()
+    return [(name, fact) for name, fact in result.facts.items() if name not in scores] if result else []
 
 
 def _reason(book: Book, result: Result | None) -> str:

@@ -33,7 +33,7 @@ def worth_words(book: Book, value: Value | None, cost: Any = None) -> tuple[str,
     texts, grade = book.texts, value.grade if value else None
     if grade in ("A", "B"):
         if None not in (value.amount, value.low, value.high) and value.low > 0:
-            return texts.money(value.amount), book.say("worth.range", low=texts.money(value.low), high=texts.money(value.high))
+            return texts.money(value.amount), book.range(value.low, value.high, "money")
         return book.say("worth.not_shown"), book.say("worth.cost", cost=cost) if cost is not None else book.say("worth.cost_unknown")
     if grade in ("C", "D"):
         return _unproven(book, value)
@@ -79,9 +79,9 @@ def tactic_page(book: Book, result: Result) -> dict[str, Any]:
     """The spread of a practice, or its page of what is missing."""
     slug = result.notebook
     tactic = next((each for each in tactics.CATALOGUE if each.slug == slug), None)
-    number = f"{tactic.number:02d}" if tactic else ""
+    number = book.texts.digits(f"{tactic.number:02d}") if tactic else ""
     page = {
-        "number": book.texts.count(tactic.number) if tactic else "",
+        "number": number,
         "anchor": slug,
         "kicker": book.say("labels.tactic", number=number) + " · " + name(book, slug),
         "section": name(book, slug),
@@ -149,7 +149,7 @@ def _worth_label(book: Book, slug: str, key: str) -> str:
 
 def _break_even(book: Book, value: Value | None, kind: str) -> str:
     if value and value.grade in ("A", "B") and None not in (value.low, value.high):
-        return book.say("worth.measured_text", low=book.texts.money(value.low), high=book.texts.money(value.high))
+        return book.say("worth.measured_text", range=book.range(value.low, value.high, "money"))
     if value and value.break_even_rate is not None:
         return book.say("worth.break_even_text", rate=rate(book, value.break_even_rate))
     return book.say({"duty": "worth.duty_text", "watch": "worth.watch_text"}.get(kind, "worth.break_even_none"))
@@ -216,8 +216,7 @@ def _know(book: Book, measure: Measure | None) -> dict[str, Any]:
     if measure.effect is not None:
         rows.append([book.say("know.effect"), texts.points(measure.effect)])
     if measure.interval and None not in measure.interval[:2]:
-        low, high = (texts.points(end) for end in measure.interval[:2])
-        rows.append([book.say("know.interval"), book.say("to", low=low, high=high)])
+        rows.append([book.say("know.interval"), book.range(*measure.interval[:2], "points")])
     once = " " + book.say("know.once") if measure.read_on else ""
     return {"text": _measured(book, "design", measure.design) + once, "rows": rows}
 

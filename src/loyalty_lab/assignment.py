@@ -1,0 +1,201 @@
+"""Who is treated and who is kept aside: arms by keyed hash, pairs for small shops, and the ledger of rounds."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from loyalty_lab.errors import InputError
+
+COLUMNS = ("round", "slug", "unit", "arm", "stratum", "pair", "propensity", "assigned_on", "event")
+EVEN_SPLIT_BELOW = 5_000
+PAIRS_BELOW = 2_000
+LEAST_HELD_OUT, SHARE_HELD_OUT = 300, 0.10
+LATE = "late"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One cycle of acting on one tactic, named by the cutoff at which it was opened."""
+
+    slug: str
+    opened_on: date
+    window_days: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.slug}@{self.opened_on.isoformat()}"
+
+    @property
+    def read_on(self) -> date:
+        """The one day on which its result may be read."""
+        return self.opened_on + timedelta(days=self.window_days)
+
+
+def draw(salt: str, slug: str, opened_on: date, unit: str) -> float:
+    """Return a number in [0, 1) that only the shop's salt can predict.
+
+    The first 8 bytes of sha256(salt|slug|opened_on|unit) as a fraction: the same inputs give the
+    same number, and other rounds or tactics independent ones.
+
+    Examples
+    --------
+    >>> draw("00", "follow-up-letters", date(2026, 10, 31), "C1") == draw("00", "follow-up-letters", date(2026, 10, 31), "C1")
+    True
+    >>> 0 <= draw("00", "follow-up-letters", date(2026, 10, 31), "C2") < 1
+    True
+    """
+    text = f"{salt}|{slug}|{opened_on.isoformat()}|{unit}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def treated_share(eligible: int) -> float:
+    """Return the share that is treated: half below 5,000 eligible, above it all but max(300, 10%).
+
+    Examples
+    --------
+    >>> treated_share(4_999), treated_share(10_000)
+    (0.5, 0.9)
+    """
+    if eligible < EVEN_SPLIT_BELOW:
+        return 0.5
+    return 1 - max(LEAST_HELD_OUT, SHARE_HELD_OUT * eligible) / eligible
+
+
+def open_round(salt: str, cycle: Round, people: pd.DataFrame) -> pd.DataFrame:
+    """Draw the arms of a new round.
+
+    Parameters
+    ----------
+    salt : str
+        The shop's secret, in hex.
+    cycle : Round
+        The round that opens.
+    people : pandas.DataFrame
+        Columns `unit` (merged id), `stratum` and `spend` (before the cutoff). Below 2,000 people and
+        with an even split, neighbours by stratum and spend make pairs, and the lot decides which of
+        the two is treated; the variance of the difference falls by about a sixth.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One ledger row a person.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"unit": ["a", "b", "c"], "stratum": "all", "spend": [3.0, 2.0, 1.0]})
+    >>> drawn = open_round("00", Round("follow-up-letters", date(2026, 10, 31), 60), people)
+    >>> sorted(drawn["arm"][:2])
+    ['control', 'treated']
+    """
+    share = treated_share(len(people))
+    ordered = people.sort_values(["stratum", "spend", "unit"], ascending=[True, False, True], kind="stable")
+    lots = [draw(salt, cycle.slug, cycle.opened_on, unit) for unit in ordered["unit"]]
+    arms = ["treated" if lot < share else "control" for lot in lots]
+    pairs = [""] * len(arms)
+    if share == 0.5 and len(arms) < PAIRS_BELOW:
+        for first in range(0, len(arms) - 1, 2):
+            arms[first : first + 2] = ["treated", "control"] if lots[first] < lots[first + 1] else ["control", "treated"]
+            pairs[first] = pairs[first + 1] = str(first // 2 + 1)
+    return _rows(cycle, ordered["unit"], arms, ordered["stratum"], pairs, share, cycle.opened_on)
+
+
+def join_late(salt: str, cycle: Round, units: pd.Series, today: date) -> pd.DataFrame:
+    """Draw arms for people who became eligible while a round goes on: plain hash, in the stratum `late`."""
+    arms = ["treated" if draw(salt, cycle.slug, cycle.opened_on, unit) < 0.5 else "control" for unit in units]
+    return _rows(cycle, units, arms, [LATE] * len(arms), [""] * len(arms), 0.5, today)
+
+
+def _rows(cycle: Round, units, arms, strata, pairs, share: float, day: date) -> pd.DataFrame:
+    rows = {"round": cycle.name, "slug": cycle.slug, "unit": list(units), "arm": arms, "stratum": list(strata), "pair": pairs}
+    rows |= {"propensity": f"{share:.4f}", "assigned_on": day.isoformat(), "event": "assigned"}
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
+
+
+def read_ledger(path: Path) -> pd.DataFrame:
+    """Read the ledger of a shop; an absent one is empty.
+
+    Raises
+    ------
+    InputError
+        If the file is not a whole ledger.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=list(COLUMNS), dtype="str")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(COLUMNS) or (number == 1 and tuple(row) != COLUMNS):
+            raise InputError(f"rounds/{path.name}, row {number}", f"holds {row}", "restore the file from a copy; it is only ever appended to")
+    return pd.DataFrame(rows[1:], columns=list(COLUMNS), dtype="str")
+
+
+def append(path: Path, rows: pd.DataFrame) -> None:
+    """Append rows to the ledger, sync it to disk and read it back.
+
+    Raises
+    ------
+    InputError
+        If the ledger cannot be written, or what is read back is not what was written.
+    """
+    if rows.empty:
+        return
+    before = read_ledger(path)
+    buffer = io.StringIO()
+    rows.to_csv(buffer, index=False, header=not path.exists(), lineterminator="\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(buffer.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(f"rounds/{path.name}", f"cannot be written: {error.strerror}", "make the folder writable; no list was made") from None
+    if not read_ledger(path).equals(pd.concat([before, rows], ignore_index=True)):
+        raise InputError(f"rounds/{path.name}", "does not hold what was just written", "run the command again alone; no list was made")
+
+
+def arms_for(salt: str, ledger: pd.DataFrame, slug: str, cutoff: date, window_days: int, people: pd.DataFrame) -> tuple[Round, pd.DataFrame, pd.DataFrame]:
+    """Find or open the round of a tactic, and give everybody an arm.
+
+    A round goes on while the cutoff lies before its reading date: its arms stand, newcomers are drawn
+    late. A run sees only rounds opened before its cutoff besides its own, so that a rerun of an
+    earlier cutoff changes nothing.
+
+    Parameters
+    ----------
+    salt : str
+    ledger : pandas.DataFrame
+        As of `read_ledger`.
+    slug : str
+    cutoff : datetime.date
+    window_days : int
+        How long a round runs.
+    people : pandas.DataFrame
+        As for `open_round`.
+
+    Returns
+    -------
+    tuple of Round, pandas.DataFrame, pandas.DataFrame
+        The round, the ledger rows of `people` in it, and those of them that are new.
+    """
+    mine = ledger[(ledger["slug"] == slug) & (ledger["event"] == "assigned")]
+    voided = set(ledger.loc[ledger["event"] == "void", "round"])
+    opened = sorted({date.fromisoformat(name.partition("@")[2]) for name in mine["round"] if name not in voided})
+    running = [day for day in opened if day <= cutoff < day + timedelta(days=window_days)]
+    cycle = Round(slug, running[-1] if running else cutoff, window_days)
+    known = mine[mine["round"] == cycle.name].drop_duplicates("unit")
+    newcomers = people[~people["unit"].isin(known["unit"])]
+    if known.empty:
+        new = open_round(salt, cycle, people)
+    else:
+        new = join_late(salt, cycle, newcomers["unit"], cutoff)
+    drawn = pd.concat([known[known["unit"].isin(people["unit"])], new], ignore_index=True)
+    return cycle, drawn, new

@@ -1,0 +1,131 @@
+"""What a test can show before it starts: smallest detectable effect, people needed, rounds to pool, reading date."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from math import ceil, sqrt
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from loyalty_lab.assignment import treated_share
+from loyalty_lab.results import Measure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALPHA, POWER = 0.05, 0.80
+PROVABLE = 0.10
+MOST_ROUNDS = 24
+
+
+def detectable_difference(base_rate: float, treated: int, control: int, alpha: float = ALPHA, power: float = POWER) -> float | None:
+    """Return the smallest rise of a rate that a comparison of two groups will show.
+
+    Solves d = z_{1-alpha/2} sqrt(2 v0) + z_{power} sqrt(v0 + v1) for d, with v the variances of the two
+    shares (normal approximation, arms of unequal size allowed).
+
+    Parameters
+    ----------
+    base_rate : float
+        Share that comes back untreated.
+    treated, control : int
+        People in each arm.
+    alpha, power : float
+        Two-sided error and power.
+
+    Returns
+    -------
+    float or None
+        A share (0.05 is five points); None where no rise up to 1 would show.
+
+    References
+    ----------
+    Fleiss, Levin, Paik (2003), Statistical Methods for Rates and Proportions, chapter 4.
+
+    Examples
+    --------
+    >>> round(detectable_difference(0.30, 500, 500), 3)
+    0.084
+    """
+    if min(treated, control) < 1:
+        return None
+    low, high = 0.0, 1.0 - base_rate
+    if not _shows(base_rate, high, treated, control, alpha, power):
+        return None
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _shows(base_rate, middle, treated, control, alpha, power) else (middle, high)
+    return high
+
+
+def _shows(base_rate: float, rise: float, treated: int, control: int, alpha: float, power: float) -> bool:
+    normal, raised = NormalDist(), base_rate + rise
+    pooled = (base_rate * control + raised * treated) / (treated + control)
+    null = sqrt(pooled * (1 - pooled) * (1 / treated + 1 / control))
+    spread = sqrt(base_rate * (1 - base_rate) / control + raised * (1 - raised) / treated)
+    return rise >= normal.inv_cdf(1 - alpha / 2) * null + normal.inv_cdf(power) * spread
+
+
+def people_needed(base_rate: float, rise: float, alpha: float = ALPHA, power: float = POWER) -> int:
+    """Return how many people each of two equal arms needs to show a rise of a rate.
+
+    Examples
+    --------
+    >>> people_needed(0.30, 0.05)
+    1377
+    """
+    normal, raised = NormalDist(), base_rate + rise
+    middle = (base_rate + raised) / 2
+    null = normal.inv_cdf(1 - alpha / 2) * sqrt(2 * middle * (1 - middle))
+    spread = normal.inv_cdf(power) * sqrt(base_rate * (1 - base_rate) + raised * (1 - raised))
+    return ceil(((null + spread) / rise) ** 2)
+
+
+def rounds_to_pool(base_rate: float, eligible: int, rise: float = PROVABLE) -> int | None:
+    """Return how many rounds like this one must be pooled to show a rise; None above two dozen."""
+    if not eligible:
+        return None
+    rounds = ceil(2 * people_needed(base_rate, rise) / eligible)
+    return rounds if rounds <= MOST_ROUNDS else None
+
+
+def plan_for(kind: str, candidates: pd.DataFrame, forecast: pd.DataFrame, worth, report_date: date, horizon_days: int) -> Measure:
+    """Plan how a tactic's result will be known, before anybody is contacted.
+
+    Parameters
+    ----------
+    kind : {"campaign", "duty", "watch"}
+        Only a campaign has a control group.
+    candidates : pandas.DataFrame
+        Who may be acted on, by `pseudonym`.
+    forecast : pandas.DataFrame
+        `churn_probability` by customer; its mean over the candidates gives the untreated rate.
+    worth : tactics.Worth
+        For the break-even beside the plan.
+    report_date : datetime.date
+        The window counts from here.
+    horizon_days : int
+
+    Returns
+    -------
+    results.Measure
+        `mde` in points of the repeat rate, `checks` with the base rate, arms, rounds to pool and a verdict.
+    """
+    read_on = report_date + timedelta(days=horizon_days)
+    if kind != "campaign":
+        return Measure(design=kind, outcome="list", window_days=horizon_days, read_on=read_on)
+    n = len(candidates)
+    stay = forecast["churn_probability"].reindex(candidates["pseudonym"])
+    base_rate = float(1 - stay.mean()) if n else None
+    treated = round(n * treated_share(n)) if n else 0
+    mde = detectable_difference(base_rate, treated, n - treated) if n > 1 else None
+    checks = {
+        "base_rate": base_rate,
+        "eligible": n,
+        "treated": treated,
+        "control": n - treated,
+        "rounds_to_pool": rounds_to_pool(base_rate, n) if n > 1 else None,
+        "break_even_rate": worth.value.break_even_rate if worth else None,
+        "provable": mde is not None and mde <= PROVABLE,
+    }
+    return Measure(design="holdout", outcome="repeat", window_days=horizon_days, mde=mde, read_on=read_on, checks=checks)

@@ -1,0 +1,241 @@
+"""From candidates to the lists a shop acts on: who may be contacted, arms, ledger, then names, workbooks and CSV."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from loyalty_lab import assignment, tactics
+from loyalty_lab.customers import customer_summary
+from loyalty_lab.errors import InputError
+from loyalty_lab.language import Texts
+from loyalty_lab.results import Result, write_atomically
+from loyalty_lab.shop import Shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LEDGER = Path("rounds") / "assignments.csv"
+IDENTITIES = Path("private") / "identities.parquet"
+SALT = Path("private") / "salt"
+CONTACT_FIELDS = {"letter": "address", "mail": "email", "phone": "phone"}
+COLUMNS = ("number", "name", "contact", "reason", "rank", "at_stake", "channel", "kind", "outcome")
+WIDTHS = (14, 24, 34, 60, 7, 11, 11, 24, 26)
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the lists are made from: the shop at the cutoff, who is who, the secret, and the ledger so far."""
+
+    shop: Shop
+    identities: pd.DataFrame
+    salt: str
+    ledger: pd.DataFrame
+    cutoff: date
+    report_date: date
+    window_days: int
+
+
+def make_lists(
+    shop_folder: Path, shop: Shop, candidates: dict[str, pd.DataFrame], found: dict[str, Result], *,
+    cutoff: date, report_date: date, horizon_days: int, out: Path,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Decide who is contacted about what, write the ledger, then the lists.
+
+    Consent, contact gap, running rounds and capacity come first; then each customer goes to one
+    campaign (the one that page one names first); then arms are drawn, appended to the ledger and
+    read back; only then names are joined and lists written.
+
+    Parameters
+    ----------
+    shop_folder : pathlib.Path
+        Its ``private/`` is read, its ``rounds/assignments.csv`` appended to.
+    shop : Shop
+        Cut at the cutoff.
+    candidates : dict of str to pandas.DataFrame
+        By slug, as a tactic's `act` gives them.
+    found : dict of str to Result
+        By slug; the break-even orders the campaigns.
+    cutoff, report_date : datetime.date
+    horizon_days : int
+        How long a round runs.
+    out : pathlib.Path
+        Folder of the lists.
+
+    Returns
+    -------
+    list of dict
+        One entry a list: slug, kind, list (file name), count, held_out, eligible, expected_gain.
+
+    Raises
+    ------
+    InputError
+        If the ledger cannot be written or read; then no list is written.
+    """
+    ledger = assignment.read_ledger(shop_folder / LEDGER)
+    salt = (shop_folder / SALT).read_text(encoding="ascii").strip()
+    desk = Desk(shop, read_identities(shop_folder / IDENTITIES), salt, ledger, cutoff, report_date, horizon_days)
+    chosen, held_out, eligible = {}, {}, {}
+    taken: set[str] = set()
+    for slug in by_break_even(candidates, found):
+        people = _may_be_contacted(desk, slug, candidates[slug], taken)
+        drawn = _draw(desk, slug, people, shop_folder)
+        treated = set(drawn.loc[drawn["arm"] == "treated", "unit"])
+        eligible[slug], held_out[slug] = len(people), int((drawn["arm"] == "control").sum())
+        chosen[slug] = people[people["unit"].isin(treated)]
+        taken |= set(drawn["unit"])
+    for slug, frame in candidates.items():
+        if tactics.find(slug).kind != "campaign":
+            chosen[slug] = _with_unit(desk, frame)
+    out.mkdir(parents=True, exist_ok=True)
+    return [_write(desk, slug, chosen[slug], found[slug], held_out.get(slug, 0), eligible.get(slug), out) for slug in sorted(chosen)]
+
+
+def by_break_even(candidates: Iterable[str], found: dict[str, Result]) -> list[str]:
+    """Return the campaigns in page one's order: smallest break-even rate first, ties by money at stake."""
+    campaigns = [slug for slug in candidates if tactics.find(slug).kind == "campaign"]
+
+    def place(slug: str) -> tuple:
+        value = found[slug].value
+        rate = value.break_even_rate if value and value.break_even_rate is not None else float("inf")
+        return rate, -((value.high if value else None) or 0), slug
+
+    return sorted(campaigns, key=place)
+
+
+def read_identities(path: Path) -> pd.DataFrame:
+    """Read who is who, by pseudonym."""
+    import duckdb
+
+    with duckdb.connect() as db:
+        frame = db.execute("select * from read_parquet(?)", [str(path)]).df()
+    return frame.set_index("customer_id")
+
+
+def _with_unit(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame:
+    units = desk.identities["merged_id"].reindex(frame["pseudonym"]).to_numpy()
+    if pd.isna(units).any():
+        raise InputError("private/identities.parquet", f"does not know {frame['pseudonym'][pd.isna(units)].iloc[0]!r}", "delete cache/ and run again")
+    return frame.assign(unit=units)
+
+
+def _may_be_contacted(desk: Desk, slug: str, frame: pd.DataFrame, taken: set[str]) -> pd.DataFrame:
+    """Those with consent, outside the contact gap and other rounds, as many as can be dealt with in a week."""
+    people = _with_unit(desk, frame)
+    barred = taken | _in_other_rounds(desk, slug)
+    people = people[~people["pseudonym"].isin(_not_to_be_contacted(desk)) & ~people["unit"].isin(barred)]
+    share = assignment.treated_share(len(people))
+    kept = []
+    for channel, group in people.groupby("channel", sort=True):
+        limit = desk.shop.settings.capacity.get(channel)
+        kept.append(group if limit is None else group.nsmallest(round(limit / share), "rank"))
+    return pd.concat(kept).sort_values("rank", ignore_index=True) if kept else people
+
+
+def _not_to_be_contacted(desk: Desk) -> set[str]:
+    customers, contacts = desk.shop.customers, desk.shop.contacts
+    barred: set[str] = set()
+    if customers is not None and "consent_contact" in customers.columns:
+        barred |= set(customers.loc[customers["consent_contact"].eq(False).fillna(False), "customer_id"])
+    if contacts is not None:
+        gap = pd.Timestamp(desk.cutoff) - pd.Timedelta(days=desk.shop.settings.contact_gap_days)
+        lately = contacts["sent_at"] > gap
+        if "direction" in contacts.columns:
+            lately &= contacts["direction"].ne("in")
+        barred |= set(contacts.loc[lately, "customer_id"])
+        if "outcome" in contacts.columns:
+            barred |= set(contacts.loc[contacts["outcome"].eq("opt_out"), "customer_id"])
+    return barred
+
+
+def _in_other_rounds(desk: Desk, slug: str) -> set[str]:
+    """Units with an arm in a running round of another tactic."""
+    busy: set[str] = set()
+    for other in set(desk.ledger["slug"]) - {slug}:
+        none = pd.DataFrame({"unit": [], "stratum": [], "spend": []}, dtype="object")
+        cycle, _, _ = assignment.arms_for(desk.salt, desk.ledger, other, desk.cutoff, desk.window_days, none)
+        if cycle.opened_on != desk.cutoff:
+            busy |= set(desk.ledger.loc[desk.ledger["round"] == cycle.name, "unit"])
+    return busy
+
+
+def _draw(desk: Desk, slug: str, people: pd.DataFrame, shop_folder: Path) -> pd.DataFrame:
+    """Arms of one campaign, in the ledger before anything else happens."""
+    summary = customer_summary(desk.shop.orders, desk.cutoff).reindex(people["pseudonym"])
+    spend = (summary["monetary_value"] * summary["frequency"]).fillna(0.0).to_numpy()
+    stratum = ["regular" if repeats >= 3 else "nearly" if repeats >= 1 else "once" for repeats in summary["frequency"].fillna(0)]
+    described = pd.DataFrame({"unit": people["unit"].to_numpy(), "stratum": stratum, "spend": spend})
+    _, drawn, new = assignment.arms_for(desk.salt, desk.ledger, slug, desk.cutoff, desk.window_days, described)
+    assignment.append(shop_folder / LEDGER, new)
+    return drawn
+
+
+def _write(desk: Desk, slug: str, people: pd.DataFrame, result: Result, held_out: int, eligible: int | None, out: Path) -> dict[str, Any]:
+    kind = tactics.find(slug).kind
+    texts = Texts(desk.shop.settings.languages[0], currency=desk.shop.settings.currency)
+    people = people.sort_values("rank", ignore_index=True)
+    rows = [_row(desk, texts, kind, person) for person in people.itertuples()]
+    heads = [texts.say(f"lists.column.{name}") for name in COLUMNS]
+    write_atomically(out / f"{slug}.csv", _csv(heads, rows))
+    write_atomically(out / f"{slug}.xlsx", _workbook(heads, rows, texts.say(f"{slug}.name"), desk.report_date))
+    for ending in ("csv", "xlsx"):
+        (out / f"{slug}.{ending}").chmod(0o600)
+    value = result.value
+    gain = value.amount if value and value.grade in ("A", "B") else None
+    entry = {"slug": slug, "kind": kind, "list": f"{slug}.xlsx", "count": len(people), "held_out": held_out, "expected_gain": gain}
+    return entry | {"eligible": eligible if eligible is not None else len(people)}
+
+
+def _row(desk: Desk, texts: Texts, kind: str, person: Any) -> list[Any]:
+    known = desk.identities.loc[person.pseudonym]
+    contact = known.get(CONTACT_FIELDS.get(person.channel, "phone"))
+    stake = None if pd.isna(person.value_at_stake) else round(float(person.value_at_stake), 2)
+    channel = texts.say(f"lists.channel.{person.channel}") if texts.has(f"lists.channel.{person.channel}") else person.channel
+    told = [known["merged_id"], known.get("name"), contact, texts.say(person.reason, **person.arguments)]
+    told = ["" if part is None or pd.isna(part) else str(part) for part in told]
+    return [*told, int(person.rank), stake, channel, texts.say(f"lists.kind.{kind}"), ""]
+
+
+def _csv(heads: list[str], rows: list[list[Any]]) -> bytes:
+    """CSV for mail tools; a cell that a spreadsheet could take for a formula gets an apostrophe."""
+    safe = [[_harmless(cell) for cell in row] for row in rows]
+    buffer = io.StringIO()
+    pd.DataFrame(safe, columns=heads).to_csv(buffer, index=False, lineterminator="\r\n")
+    return buffer.getvalue().encode("utf-8-sig")
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+
+
+def _workbook(heads: list[str], rows: list[list[Any]], title: str, made_on: date) -> bytes:
+    """A workbook to print and fill in; every text cell is text, whatever it looks like."""
+    import xlsxwriter
+
+    buffer = io.BytesIO()
+    plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
+    book = xlsxwriter.Workbook(buffer, plain)
+    book.set_properties({"title": title, "created": datetime(made_on.year, made_on.month, made_on.day)})
+    sheet, head, wrapped = book.add_worksheet(), book.add_format({"bold": True, "bottom": 1}), book.add_format({"text_wrap": True, "valign": "top"})
+    for column, (name, width) in enumerate(zip(heads, WIDTHS, strict=True)):
+        sheet.set_column(column, column, width, wrapped)
+        sheet.write_string(0, column, name, head)
+    for number, row in enumerate(rows, start=1):
+        for column, cell in enumerate(row):
+            if isinstance(cell, str):
+                sheet.write_string(number, column, cell, wrapped)
+            elif cell is not None:
+                sheet.write_number(number, column, cell, wrapped)
+    sheet.freeze_panes(1, 2)
+    sheet.set_landscape()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    book.close()
+    return buffer.getvalue()

@@ -1,0 +1,202 @@
+"""Results as notebooks leave them, made up, so that pages can be tested without running a notebook."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from loyalty_lab.results import Claim, Fact, Figure, Measure, Message, Result, Table, Value
+from loyalty_lab.shop import ShopSettings
+
+CUTOFF = date(2026, 10, 31)
+YEAR = (date(2025, 11, 1), CUTOFF)
+RUN = {
+    "version": "0.1.0",
+    "cutoff": "2026-10-31",
+    "report_date": "2026-11-01",
+    "horizon_days": 91,
+    "inputs": [{"name": "exports/orders.csv", "sha256": "9f1c27ab40e6" + "0" * 48 + "d3b8", "rows": 10412}],
+}
+INTAKE = {
+    "shop": "Corner Grocer",
+    "cutoff": "2026-10-31",
+    "currency": "GBP",
+    "tables": {
+        "orders": {"rows_in": 10412, "rows_out": 9640, "dropped": {"cancelled": 138, "test": 47, "refunded in full": 587},
+                   "first_day": "2024-11-02", "last_day": "2026-10-31"},
+        "customers": {"rows_in": 1309, "rows_out": 1284, "dropped": {"unreadable": 25}, "first_day": None, "last_day": None},
+        "tickets": {"rows_in": 812, "rows_out": 812, "dropped": {}, "first_day": "2025-02-01", "last_day": "2026-10-30"},
+    },
+    "orders": {"orders": 9640, "customers": 1284, "gross": "149212.40", "discounts": "4210.15", "refunds": "3310.00", "dropped": "4804.25",
+               "net": "136888.00", "anonymous_net": "8120.50"},
+    "tactics": {"vital-few": "ready", "follow-up-letters": "ready", "answer-fast": "needs data: tickets.first_reply_at"},
+    "warnings": [],
+}  # fmt: skip
+ACTIONS = [
+    {"slug": "vital-few", "kind": "watch", "list": "01-vital-few.xlsx", "count": 223, "held_out": 0, "expected_gain": None, "extra": {}},
+    {"slug": "follow-up-letters", "kind": "campaign", "list": "07-follow-up-letters.xlsx", "count": 48, "held_out": 48, "expected_gain": None, "extra": {}},
+    {"slug": "answer-fast", "kind": "duty", "list": "09-answer-fast.xlsx", "count": 14, "held_out": 0, "expected_gain": None, "extra": {"overdue": 14}},
+]  # fmt: skip
+
+
+def shop(**settings) -> ShopSettings:
+    given = {"name": "Corner Grocer", "currency": "GBP", "timezone": "Europe/London", "owners": {"default": "owner", "answer-fast": "counter"}}
+    return ShopSettings(**{**given, **settings})
+
+
+def figure(slug: str, name: str, chart: str, data: dict, args: dict | None = None) -> Figure:
+    title, alt = (Message(key=f"{slug}.figure.{name}{end}", args=args or {}) for end in ("", "-alt"))
+    return Figure(id=name, chart=chart, data=data, title=title, alt=alt)
+
+
+def fact(value, unit, n=None, interval=None) -> Fact:
+    return Fact(value=value, unit=unit, n=n, interval=interval, window=YEAR)
+
+
+def args_of(facts: dict[str, Fact], **more) -> dict:
+    args = {name: each.value for name, each in facts.items()}
+    for name, each in facts.items():
+        args |= dict(zip((f"{name}_low", f"{name}_high"), each.interval or (None, None), strict=False))
+    return args | more
+
+
+def start_here() -> Result:
+    args = {"horizon_days": 91, "share": 0.78, "first": "2024-11-02", "last": "2026-10-31", "customers": 1284, "orders": 9640}
+    days = [7 * week for week in range(27)]
+    data = {"days": days, "lines": [{"label": {"key": "start-here.line", "args": {}}, "shares": [1 - 2.2 ** (-day / 45) for day in days]}]}
+    return Result(
+        notebook="start-here", kind="start", cutoff=CUTOFF, facts={"orders": fact(9640, "count")},
+        figures=[figure("start-here", "repurchase", "curve", data | {"reference_days": [91]}, args)],
+        messages=[Message(key="start-here.headline", args=args), Message(key="start-here.horizon", args=args)],
+    )  # fmt: skip
+
+
+def scorecard() -> Result:
+    facts = {
+        "customer_retention_rate": fact(0.811, "share", 902, (0.784, 0.835, 0.95)),
+        "churn_rate": fact(0.189, "share", 902, (0.165, 0.216, 0.95)),
+        "repeat_customer_rate": fact(0.667, "share", 1113, (0.638, 0.694, 0.95)),
+        "purchase_frequency": fact(8.66, "ratio", 1113, (8.3, 9.0, 0.95)),
+        "net_promoter_score": fact(29.0, "score", 214, (19.0, 39.0, 0.95)),
+        "expected_revenue_next_year": fact(112.4, "money", 1113, (98.2, 127.1, 0.95)),
+        "second_purchase_rate": fact(0.38, "share", 312, (0.33, 0.44, 0.95)),
+        "top_share": fact(0.61, "share", 1113, (0.57, 0.65, 0.95)),
+    }
+    rows = []
+    for name, each in facts.items():
+        rows += [[name, f"202{4 + at // 4}-{3 * (at % 4) + 1:02d}-01", each.value * (0.95 + 0.01 * at) if at > 1 else None] for at in range(7)]
+        rows.append([name, "2026-10-31", each.value])
+    args = args_of(facts, before=0.807, horizon_days=91, cutoff="2026-10-31")
+    points = [at / 20 for at in range(21)]
+    cohorts = {
+        "starts": [f"{2024 + at // 4}-{3 * (at % 4) + 1:02d}-01" for at in range(7)], "sizes": [190, 142, 118, 131, 126, 109, 121],
+        "shares": [[round(0.43 - 0.02 * column - 0.01 * row, 2) if column < 7 - row else None for column in range(7)] for row in range(7)],
+        "period": "quarter",
+    }  # fmt: skip
+    lorenz = {"customers": points, "sales": [1 - (1 - at) ** 4 for at in points], "point": [0.2, 0.61]}
+    return Result(
+        notebook="scorecard", kind="scorecard", cutoff=CUTOFF, facts=facts,
+        tables={"trend": Table(columns=["metric", "end", "value"], rows=rows)},
+        figures=[figure("scorecard", "lorenz", "lorenz", lorenz, args), figure("scorecard", "cohorts", "cohorts", cohorts, args)],
+        messages=[Message(key=f"scorecard.{key}", args=args) for key in ("headline.steady", "working.steady", "attention.second")],
+    )  # fmt: skip
+
+
+def churn() -> Result:
+    facts = {
+        "customers": fact(1284, "count"),
+        "expected_leavers": fact(402.3, "count", 1284, (371.0, 433.0, 0.9)),
+        "base_rate": fact(0.31, "share", 4200),
+        "log_loss": fact(0.512, "score", 4200),
+        "naive_log_loss": fact(0.547, "score", 4200),
+        "auc": fact(0.81, "score", 4200),
+    }
+    args = args_of(facts, horizon_days=91, model="logistic", cutoffs=4, reason="forecast.chosen.best", cutoff="2026-10-31", until="2027-01-30")
+    rows = [["recency rule", 0.547, 0.77, False], ["BG/NBD", 0.52, 0.80, False], ["MBG/NBD", 0.521, 0.80, False], ["logistic", 0.512, 0.81, True]]
+    at = [0.05 + 0.1 * group for group in range(10)]
+    data = {"predicted": at, "observed": [0.98 * x + 0.01 for x in at], "lows": [max(0, x - 0.06) for x in at],
+            "highs": [min(1, x + 0.07) for x in at], "ns": [128] * 10}  # fmt: skip
+    return Result(
+        notebook="churn", kind="forecast", cutoff=CUTOFF, facts=facts,
+        tables={"candidates": Table(columns=["model", "log_loss", "auc", "chosen"], rows=rows)},
+        figures=[figure("churn", "calibration", "calibration", data, args)],
+        messages=[Message(key=f"churn.{role}.model", args=args) for role in ("headline", "stand")],
+    )  # fmt: skip
+
+
+def lifetime_value() -> Result:
+    facts = {
+        "expected_spend": fact(31840.0, "money", 1284),
+        "customer_lifetime_value": fact(74.2, "money", 1284),
+        "top_decile_share": fact(0.44, "share", 1284),
+    }
+    args = args_of(facts, horizon_days=91, years=3, customers=1284)
+    labels = [{"key": "lifetime-value.group", "args": {"group": group}} for group in range(1, 11)]
+    predicted = [4.0, 6.1, 8.4, 11.0, 14.2, 19.0, 25.5, 36.0, 58.0, 121.0]
+    data = {"labels": labels, "predicted": predicted, "actual": [1.05 * x + 1 for x in predicted], "unit": "money", "currency": "GBP"}
+    return Result(
+        notebook="lifetime-value", kind="forecast", cutoff=CUTOFF, facts=facts, figures=[figure("lifetime-value", "deciles", "pairs", data, args)],
+        messages=[Message(key=f"lifetime-value.{role}.model", args=args) for role in ("headline", "stand")],
+    )  # fmt: skip
+
+
+def worth(*rows) -> dict[str, Table]:
+    return {"worth": Table(columns=["key", "value", "unit"], rows=[list(row) for row in rows])}
+
+
+def needs_data(slug: str = "answer-fast", need: str = "tickets.first_reply_at") -> Result:
+    return Result(notebook=slug, kind="tactic", status="needs data", cutoff=CUTOFF, reason=Message(key="common.needs_data", args={"need": need}))
+
+
+def failed(slug: str = "vital-few", cause: str = "stopped with ValueError") -> Result:
+    return Result(notebook=slug, kind="tactic", status="failed", cutoff=CUTOFF, reason=Message(key="common.failed", args={"cause": cause}))
+
+
+PLAUSIBLE = {
+    "share": 0.42, "share1": 0.418, "per100": 0.42, "points": 0.13, "count": 48, "days": 91, "money": 640.0, "amount": "640.00", "score": 7.4,
+    "ratio": 2.3, "one_in": 0.032, "date": "2026-10-31", "day": "2026-10-31", "month": "2026-10-31", "quarter": "2026-10-31", "text": None, "": "sample",
+}  # fmt: skip
+
+
+def plausible_args(template) -> dict:
+    """An argument of the right kind for every placeholder of a text."""
+    from string import Formatter
+
+    templates = template.values() if isinstance(template, dict) else [template]
+    return {name: PLAUSIBLE[spec] for one in templates for _, name, spec, _ in Formatter().parse(one) if name} | {"n": 2}
+
+
+def first_message(slug: str, role: str) -> Message:
+    """The first variant of what a practice may say in a role, with plausible arguments."""
+    from loyalty_lab.language import Texts
+
+    variants = Texts("en").part(f"{slug}.{role}")
+    variant = next(iter(variants))
+    return Message(key=f"{slug}.{role}.{variant}", args=plausible_args(variants[variant]))
+
+
+def practice(slug: str, value: Value | None, measure: Measure | None, claims: list[Claim] = (), currency: str = "GBP") -> Result:
+    """A practice as its notebook leaves it, whatever its texts are."""
+    groups = {
+        "labels": [{"key": f"common.grade.{grade}.name", "args": {}} for grade in "ABC"],
+        "values": [0.63, 0.47, 0.29], "lows": [0.48, 0.37, 0.23], "highs": [0.76, 0.57, 0.36], "ns": [38, 92, 182], "unit": "share", "reference": 0.38,
+    }  # fmt: skip
+    title = Message(key="scorecard.figure.lorenz", args={"top_share": 0.61})
+    rows = [("common.grade.A.name", 382, "count"), ("common.grade.B.name", 0.102, "share"), ("common.grade.C.name", 46.0, "money")]
+    return Result(
+        notebook=slug, kind="tactic", cutoff=CUTOFF, value=value, measure=measure, claims=list(claims),
+        facts={"standing": fact(0.38, "share", 312, (0.33, 0.44, 0.95))}, tables=worth(*rows),
+        figures=[Figure(id="groups", chart="bars", data=groups | {"currency": currency}, title=title, alt=title)],
+        messages=[first_message(slug, role) for role in ("headline", "stand")],
+    )  # fmt: skip
+
+
+def everything(answer_fast_ready: bool = False) -> dict[str, Result]:
+    """The results of a whole run."""
+    lots = Measure(design="split", outcome="repeat", window_days=91, mde=0.28, read_on=date(2027, 2, 1))
+    owed = Measure(design="none", outcome="repeat", window_days=91)
+    claim = Claim(key="quoted", source="trade article, no study named", shop_value=fact(0.61, "share", 1113, (0.57, 0.65, 0.95)))
+    found = [start_here(), scorecard(), churn(), lifetime_value()]
+    found.append(practice("vital-few", Value(grade="D", high=2400.0), None, [claim]))
+    found.append(practice("follow-up-letters", Value(grade="D", high=640.0, break_even_rate=0.032, assumptions=["x"]), lots, [claim]))
+    found.append(practice("answer-fast", Value(grade="D", high=410.0), owed, [claim]) if answer_fast_ready else needs_data())
+    return {result.notebook: result for result in found}
