@@ -107,10 +107,15 @@ def _data_uri(svg: str) -> str:
 def _font_faces(document: dict[str, Any]) -> str:
     """The @font-face rules of the fonts this document needs, with only its letters inside."""
     used = _letters(document) | set(ALWAYS)
-    latin = {letter for letter in used if _in_source_sans(letter)}
-    faces = [_face(family, weight, file, "".join(sorted(latin))) for family, weight, file in LATIN]
-    others = "".join(sorted(used - latin))
-    return "\n".join(faces + [_face(*font, others) for font in OTHER if others])
+    latin = used & _cmap(LATIN[1][2])
+    others = used - latin
+    # A face without some of the letters would send the reader to another font: then there is no bold face.
+    wanted = [(font, latin) for font in LATIN] + [(font, others) for font in OTHER if others & _cmap(OTHER[0][2]) and _holds(font, others)]
+    return "\n".join(_face(*font, "".join(sorted(letters))) for font, letters in wanted)
+
+
+def _holds(font: tuple[str, int, str], letters: set[str]) -> bool:
+    return letters & _cmap(OTHER[0][2]) <= _cmap(font[2])
 
 
 def _letters(part: Any, name: str = "") -> set[str]:
@@ -127,10 +132,6 @@ def _cmap(file: str) -> frozenset[str]:
 
     with TTFont(font_folder() / file, lazy=True) as font:
         return frozenset(map(chr, font.getBestCmap()))
-
-
-def _in_source_sans(letter: str) -> bool:
-    return letter in _cmap(LATIN[1][2])
 
 
 def _face(family: str, weight: int, file: str, letters: str) -> str:

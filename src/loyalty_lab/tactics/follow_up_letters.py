@@ -1,0 +1,277 @@
+"""Follow-up letters: who has been away longer than their own rhythm, and what came of the letters so far."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from loyalty_lab.customers import days_since_last, own_rhythm
+from loyalty_lab.metrics import LEVEL, wilson, year_before
+from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value
+from loyalty_lab.tactics import CANDIDATE_COLUMNS, Worth, no_candidates
+
+if TYPE_CHECKING:
+    from loyalty_lab.shop import Shop
+
+SLUG = "follow-up-letters"
+TEMPLATES = "ABCDEF"
+AWAY = 1.5
+LONG_GONE = 0.98
+TIME_TO_REPLY = 14
+ANSWERS = ("reply", "visit", "order")
+
+
+def diagnose(shop: Shop, cutoff: date) -> Findings:
+    """Find how many customers are overdue against their own rhythm and, where contacts are kept, what letters did.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cut at the cutoff.
+    cutoff : datetime.date
+        Last day that may be seen.
+
+    Returns
+    -------
+    Findings
+        Shares carry Wilson intervals. A letter counts as answered by a reply, a visit or an order;
+        letters of the last 14 days are left out, they had no time to be answered.
+
+    Examples
+    --------
+    >>> from loyalty_lab.shop import Shop, ShopSettings
+    >>> days = pd.to_datetime(["2026-01-01", "2026-01-11", "2026-01-21"])
+    >>> orders = pd.DataFrame({"customer_id": "a", "ordered_at": days, "net_amount": 5.0})
+    >>> shop = Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {"orders": orders})
+    >>> diagnose(shop, date(2026, 3, 1)).facts["overdue"].value
+    1
+    """
+    window = (year_before(cutoff) + timedelta(days=1), cutoff)
+    away = _away(shop, cutoff)
+    facts = {
+        "customers": Fact(value=len(away), unit="count"),
+        "overdue": Fact(value=int(away["overdue"].sum()), unit="count", n=len(away)),
+        "overdue_share": _share(int(away["overdue"].sum()), len(away), None),
+    }
+    sent = _sent(shop)
+    templates = pd.DataFrame(columns=["template", "sent", "answered", "share", "low", "high"])
+    if not sent.empty:
+        facts |= _contact_facts(shop, away, sent, window)
+        templates = _by_template(sent, cutoff)
+    args = _spoken(facts)
+    variant = "none" if away.empty else "contacts" if not sent.empty else "orders"
+    return Findings(
+        facts=facts,
+        tables={"templates": templates},
+        figures=(_bars(templates, args | _best(templates)),) if len(templates) else (),
+        messages=tuple(Message(key=f"{SLUG}.{role}.{variant}", args=args) for role in ("headline", "stand")),
+        claims=(Claim(key=f"{SLUG}.claim.hundreds", source="guides for shopkeepers; no study named"),),
+    )
+
+
+def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
+    """Work out what share of the letters must keep a customer for the round to pay.
+
+    The break-even rate is the cost of one letter over the mean value of keeping one of the candidates;
+    the ceiling is what all of them together stand to lose. Neither says that letters work (grade D).
+    """
+    people = _candidates(shop, cutoff, forecast)
+    cost = shop.settings.cost.get("letter")
+    mean = float(people["save_value"].mean()) if len(people) else None
+    ceiling = float(people["stake"].sum())
+    rate = cost / mean if cost is not None and mean else None
+    rows = [
+        (f"{SLUG}.worth.candidates", len(people), "count"),
+        (f"{SLUG}.worth.save_value", mean, "money"),
+        (f"{SLUG}.worth.cost", cost, "money"),
+        (f"{SLUG}.worth.break_even", rate, "share"),
+        (f"{SLUG}.worth.at_stake", ceiling, "money"),
+    ]
+    assumptions = [f"{SLUG}.assumption.{name}" for name in ("ceiling", "save_value", "cost" if cost is not None else "no_cost")]
+    worth = Value(high=ceiling, break_even_rate=rate, grade="D", assumptions=assumptions)
+    return Worth(worth, pd.DataFrame(rows, columns=["key", "value", "unit"]).astype({"value": "float64"}))
+
+
+def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
+    """List whom to write to: consent not refused, away too long, not contacted lately; most at stake first.
+
+    Those whom the forecast holds for gone (churn probability of 0.98 or more) come last.
+    """
+    people = _candidates(shop, cutoff, forecast)
+    if people.empty:
+        return no_candidates()
+    used = _used_templates(shop)
+    channel = _channels(shop).reindex(people.index)
+    rows = [
+        {
+            "pseudonym": str(person.Index),
+            "rank": rank,
+            "reason": f"{SLUG}.reason.{'away' if person.has_rhythm else 'once'}",
+            "arguments": {
+                "days": int(person.days),
+                "rhythm": max(1, round(person.rhythm)),
+                "template": next_template(used.get(person.Index, [])),
+            },
+            "value_at_stake": float(person.stake),
+            "channel": "letter" if pd.isna(channel[person.Index]) else str(channel[person.Index]),
+        }
+        for rank, person in enumerate(people.itertuples(), start=1)
+    ]
+    return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
+
+
+def next_template(used: list[str]) -> str:
+    """Return the letter to send next: after as many as were sent already, skipping those used; else the least recent.
+
+    Examples
+    --------
+    >>> next_template([]), next_template(["A"]), next_template(["A", "C"]), next_template(list("BACDEF"))
+    ('A', 'B', 'D', 'B')
+    """
+    start = len(used) % len(TEMPLATES)
+    turned = TEMPLATES[start:] + TEMPLATES[:start]
+    fresh = [letter for letter in turned if letter not in used]
+    return fresh[0] if fresh else min(TEMPLATES, key=lambda letter: len(used) - used[::-1].index(letter))
+
+
+def _away(shop: Shop, cutoff: date) -> pd.DataFrame:
+    """One row per customer: days away, rhythm (the shop's median where there is none of their own), overdue or not."""
+    days, rhythm = days_since_last(shop.orders, cutoff), own_rhythm(shop.orders, cutoff)
+    away = pd.DataFrame({"days": days, "rhythm": rhythm.reindex(days.index)})
+    away["has_rhythm"] = away["rhythm"].notna()
+    if away["has_rhythm"].any():
+        away["rhythm"] = away["rhythm"].fillna(away["rhythm"].median())
+    away["overdue"] = away["days"] > AWAY * away["rhythm"]
+    return away
+
+
+def _candidates(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
+    away = _away(shop, cutoff)
+    people = away[away["overdue"]].join(forecast[["churn_probability", "save_value"]], how="inner")
+    people = people[~people.index.isin(_barred(shop, cutoff))].fillna({"churn_probability": 0.0, "save_value": 0.0})
+    people = people.assign(
+        stake=people["save_value"] * people["churn_probability"],
+        gone=people["churn_probability"] >= LONG_GONE,
+        code=people.index.astype(str),
+    )
+    return people.sort_values(["gone", "stake", "code"], ascending=[True, False, True])
+
+
+def _barred(shop: Shop, cutoff: date) -> set[str]:
+    """Customers who refused or opted out, or whom the shop contacted within the gap."""
+    barred: set[str] = set()
+    customers, contacts = shop.customers, shop.contacts
+    if customers is not None and "consent_contact" in customers.columns:
+        barred |= set(customers.loc[customers["consent_contact"].eq(False).fillna(False).astype(bool), "customer_id"])
+    if contacts is not None and not contacts.empty:
+        sent, gap = _sent(shop), pd.Timedelta(days=shop.settings.contact_gap_days)
+        barred |= set(sent.loc[sent["sent_at"] > pd.Timestamp(cutoff) - gap, "customer_id"])
+        if "outcome" in contacts.columns:
+            barred |= set(contacts.loc[contacts["outcome"].eq("opt_out").fillna(False).astype(bool), "customer_id"])
+    return barred
+
+
+def _sent(shop: Shop) -> pd.DataFrame:
+    """What the shop sent, oldest first; a contact without a direction counts as sent."""
+    contacts = shop.contacts
+    if contacts is None or contacts.empty:
+        return pd.DataFrame(columns=["customer_id", "sent_at"])
+    if "direction" in contacts.columns:
+        contacts = contacts[contacts["direction"].ne("in").fillna(True).astype(bool)]
+    return contacts[contacts["customer_id"].notna()].sort_values("sent_at", kind="stable")
+
+
+def _contact_facts(shop: Shop, away: pd.DataFrame, sent: pd.DataFrame, window: tuple[date, date]) -> dict[str, Fact]:
+    end = pd.Timestamp(window[1]) + pd.Timedelta(days=1)
+    sent = sent[sent["customer_id"].isin(away.index)]
+    reached = sent.loc[sent["sent_at"] >= pd.Timestamp(window[0]), "customer_id"].nunique()
+    facts = {"coverage": _share(int(reached), len(away), window)}
+    if len(sent):
+        ago = (end - sent.groupby("customer_id")["sent_at"].max()).dt.days
+        facts["days_since_contact"] = Fact(value=float(ago.median()), unit="days", n=len(ago))
+    if "template_id" in sent.columns:
+        facts["same_twice"] = _same_twice(sent)
+    if "outcome" in sent.columns:
+        told = _answerable(sent, window[1])
+        facts["reply_rate"] = _share(int(told["outcome"].isin(ANSWERS).sum()), len(told), None)
+        left = int(shop.contacts["outcome"].eq("opt_out").sum())
+        facts["opt_outs"] = _share(min(left, len(sent)), len(sent), None)
+    return facts
+
+
+def _same_twice(sent: pd.DataFrame) -> Fact:
+    """Share of the letters after a customer's first that used the template of the one before."""
+    letters = sent[sent["template_id"].notna()]
+    before = letters.groupby("customer_id")["template_id"].shift(1)
+    later = before.notna()
+    return _share(int((letters["template_id"][later] == before[later]).sum()), int(later.sum()), None)
+
+
+def _answerable(sent: pd.DataFrame, cutoff: date) -> pd.DataFrame:
+    return sent[sent["sent_at"] < pd.Timestamp(cutoff) - pd.Timedelta(days=TIME_TO_REPLY)]
+
+
+def _by_template(sent: pd.DataFrame, cutoff: date) -> pd.DataFrame:
+    columns = ["template", "sent", "answered", "share", "low", "high"]
+    if not {"template_id", "outcome"} <= set(sent.columns):
+        return pd.DataFrame(columns=columns)
+    letters = _answerable(sent, cutoff).dropna(subset=["template_id"])
+    rows = []
+    for template, group in letters.groupby("template_id", sort=True):
+        answered = int(group["outcome"].isin(ANSWERS).sum())
+        rows.append((str(template), len(group), answered, answered / len(group), *wilson(answered, len(group))))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _bars(templates: pd.DataFrame, args: dict) -> Figure:
+    data = {
+        "labels": [{"key": f"{SLUG}.template", "args": {"template": template}} for template in templates["template"]],
+        "values": templates["share"].tolist(),
+        "lows": templates["low"].tolist(),
+        "highs": templates["high"].tolist(),
+        "ns": templates["sent"].tolist(),
+        "unit": "share",
+        "reference": args.get("reply_rate"),
+    }
+    title, alt = (Message(key=f"{SLUG}.figure.replies{end}", args=args) for end in ("", "-alt"))
+    return Figure(id="replies", chart="bars", data=data, title=title, alt=alt)
+
+
+def _best(templates: pd.DataFrame) -> dict:
+    if templates.empty:
+        return {}
+    best, worst = float(templates["share"].max()), float(templates["share"].min())
+    return {"templates": len(templates), "letters": int(templates["sent"].sum()), "best": best, "worst": worst}
+
+
+def _used_templates(shop: Shop) -> dict[str, list[str]]:
+    sent = _sent(shop)
+    if "template_id" not in sent.columns:
+        return {}
+    letters = sent.dropna(subset=["template_id"])
+    return {customer: [str(each) for each in group] for customer, group in letters.groupby("customer_id")["template_id"]}
+
+
+def _channels(shop: Shop) -> pd.Series:
+    customers = shop.customers
+    if customers is None or "preferred_channel" not in customers.columns:
+        return pd.Series(dtype="object")
+    return customers.drop_duplicates("customer_id").set_index("customer_id")["preferred_channel"].astype("object")
+
+
+def _share(count: int, n: int, window: tuple[date, date] | None) -> Fact:
+    if not n:
+        return Fact(value=None, unit="share", n=0, window=window)
+    return Fact(value=count / n, unit="share", n=n, interval=(*wilson(count, n), LEVEL), window=window)
+
+
+def _spoken(facts: dict[str, Fact]) -> dict:
+    names = ("customers", "overdue", "overdue_share", "coverage", "days_since_contact", "same_twice", "reply_rate", "opt_outs")
+    args: dict = dict.fromkeys(names)
+    for name, fact in facts.items():
+        args[name] = fact.value
+        if fact.interval:
+            args[f"{name}_low"], args[f"{name}_high"] = fact.interval[:2]
+    return args

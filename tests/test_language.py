@@ -1,0 +1,132 @@
+"""Numbers, dates, money and sentences in four languages; shop text made printable."""
+
+from __future__ import annotations
+
+import math
+import re
+from string import Formatter
+
+import pytest
+from sample_results import plausible_args
+
+from loyalty_lab import share
+from loyalty_lab.errors import RenderError
+from loyalty_lab.language import LOCALES, NOTHING, Texts, catalogue, clean, glyphs
+
+LANGUAGES = [language for language in LOCALES if (share.folder("playbook") / "text" / language / "common.toml").exists()]
+
+
+def leaves(part, path=""):
+    """Every text below a part of the catalogue, with its path."""
+    if isinstance(part, dict):
+        for name, inner in part.items():
+            yield from leaves(inner, f"{path}.{name}".lstrip("."))
+    elif isinstance(part, list):
+        for at, inner in enumerate(part):
+            yield from leaves(inner, f"{path}[{at}]")
+    else:
+        yield path, part
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "written"),
+    [
+        ("en", "GBP", ["1,234,567", "81.2%", "42", "£1,234", "£99.50", "−£40.00", "31 Oct 2026"]),
+        ("tr", "TRY", ["1.234.567", "%81,2", "42", "₺1.234", "₺99,50", "−₺40,00", "31 Eki 2026"]),
+        ("bn", "BDT", ["১২,৩৪,৫৬৭", "৮১.২%", "৪২", "১,২৩৪৳", "৯৯.৫০৳", "−৪০.০০৳", "৩১ অক্টো, ২০২৬"]),
+        ("hy", "AMD", ["1 234 567", "81,2%", "42", "1 234 ֏", "100 ֏", "−40 ֏", "31 հոկ, 2026 թ."]),
+    ],
+)
+def test_each_language_writes_numbers_its_own_way(language, currency, written):
+    texts = Texts(language, currency)
+    said = [texts.count(1234567), texts.share1(0.812), texts.per100(0.421), texts.money(1234.4), texts.money(99.5), texts.money(-40), texts.date("2026-10-31")]
+
+    assert [words.replace("\xa0", " ") for words in said] == written
+
+
+@pytest.mark.parametrize("method", ["count", "share", "share1", "per100", "points", "money", "days", "score", "ratio", "one_in", "date", "day", "amount"])
+@pytest.mark.parametrize("missing", [None, math.nan])
+def test_what_is_missing_prints_as_a_dash(method, missing):
+    assert getattr(Texts("en"), method)(missing) == NOTHING
+
+
+def test_a_currency_without_a_printable_sign_is_written_by_its_letters():
+    for currency in ("INR", "CNY", "ILS", "GEL", "XOF", "AED"):
+        assert set(Texts("en", currency).money(12)) <= glyphs()
+
+
+def test_small_and_negative_numbers_keep_their_meaning():
+    texts = Texts("en")
+
+    assert texts.share(0.004) == "0.4%"
+    assert texts.count(-0.4) == "0"
+    assert texts.score(-12.2) == "−12"
+    assert texts.one_in(0.032) == "1 in 31"
+    assert 1 / 31 >= 0.032, "the printed rate must never ask for less than the break-even"
+    assert texts.money(98.2, like=127) == "£98"
+
+
+def test_a_plural_form_is_chosen_by_n():
+    assert (Texts("en").days(1), Texts("en").days(0), Texts("en").days(91)) == ("1 day", "0 days", "91 days")
+
+
+def test_a_text_that_speaks_of_something_not_given_is_an_error_that_names_both():
+    with pytest.raises(RenderError, match=r"kept.*not among \['n'\]"):
+        Texts("en").say("common.cover.kept", n=1)
+    with pytest.raises(RenderError, match=r"common\.nonsense"):
+        Texts("en").say("common.nonsense")
+    with pytest.raises(RenderError, match="'xx'"):
+        Texts("xx")
+
+
+def test_shop_text_inside_a_sentence_is_data():
+    said = Texts("en").say("common.glance.kicker", shop="{cutoff} <b>", cutoff="2026-10-31")
+
+    assert said == "{cutoff} <b> · data to 31 Oct 2026"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a\u202ecba", "acba"),
+        ("a\x00\n b", "a b"),
+        ("😀 ok", "? ok"),
+        ("李", "?"),
+        ("গ্রাহক র‍্যাঙ্ক", "গ্রাহক র‍্যাঙ্ক"),
+        ("", NOTHING),
+    ],
+)
+def test_clean_leaves_only_what_can_be_printed(given, shown):
+    assert clean(given) == shown
+
+
+def test_clean_breaks_long_words_and_cuts_long_texts():
+    assert "\u200b" in clean("A" * 60)
+    assert len(clean("word " * 100).replace("\u200b", "")) == 80
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_can_be_printed_by_the_fonts(language):
+    unprintable = {path: set(text) - glyphs() - set("\u200c\u200d\n") for path, text in leaves(catalogue(language))}
+
+    assert {path: missing for path, missing in unprintable.items() if missing} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_can_be_said(language):
+    texts = Texts(language)
+    for path, text in leaves(catalogue(language)):
+        assert texts.fill(text, path, **{**plausible_args(text), **{"p": 1}}), path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_same_texts_with_the_same_placeholders(language):
+    def placeholders(text):
+        return sorted({f"{name}:{spec}" for _, name, spec, _ in Formatter().parse(text) if name})
+
+    def shape(words):
+        return {re.sub(r"\.(one|two|few|many|zero|other)$", "", path): placeholders(text) for path, text in leaves(catalogue(words))}
+
+    mine, english = shape(language), shape("en")
+    assert set(mine) == set(english)
+    assert {path: found for path, found in mine.items() if found != english[path]} == {}

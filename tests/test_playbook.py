@@ -1,0 +1,139 @@
+"""Pages: PDF without a warning, HTML that stands alone; the same document gives the same bytes."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+import sample_results as sample
+
+from loyalty_lab import document, playbook, share
+from loyalty_lab.errors import RenderError
+from loyalty_lab.language import LOCALES, glyphs
+
+LANGUAGES = [language for language in LOCALES if (share.folder("playbook") / "text" / language / "common.toml").exists()]
+CURRENCIES = {"en": "GBP", "tr": "TRY", "bn": "BDT", "hy": "AMD"}
+HOSTILE = "<script>alert(1)</script> #panic() $x$ *b* @ref `raw` {{7*7}} /* */ &amp; \u202e漢😀" + "A" * 90
+
+
+def made(language="en", answer_fast_ready=False, **settings) -> dict:
+    shop = sample.shop(currency=CURRENCIES[language], **settings)
+    return document.build(sample.everything(answer_fast_ready), sample.ACTIONS, shop, sample.INTAKE, sample.RUN, language)
+
+
+def headings(pdf: bytes) -> int:
+    return pdf.count(b"/H1")
+
+
+@pytest.mark.parametrize("paper", playbook.PAPERS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_prints_on_both_papers_without_a_warning(language, paper):
+    pdf = playbook.pdf(made(language), paper)
+
+    assert pdf.startswith(b"%PDF")
+    assert b"pdfuaid" in pdf
+    assert len(playbook.png(made(language), paper, ppi=12)) == 15
+
+
+def test_the_same_document_gives_the_same_bytes():
+    assert playbook.pdf(made()) == playbook.pdf(made())
+    assert playbook.html(made()) == playbook.html(made())
+
+
+def test_a_fast_shop_gets_a_spread_in_place_of_the_form():
+    assert len(playbook.png(made(answer_fast_ready=True), ppi=12)) == 15
+
+
+def test_hostile_text_prints_as_text():
+    hostile = made(name=HOSTILE, owners={"default": HOSTILE})
+
+    assert playbook.pdf(hostile).startswith(b"%PDF")
+    page = playbook.html(hostile)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "{{7*7}}" in page
+
+
+def test_a_letter_without_a_glyph_is_refused_not_printed_as_a_box():
+    broken = made()
+    broken["glance"]["title"] = "漢"
+    with pytest.raises(RenderError, match=r"playbook\.typ"):
+        playbook.pdf(broken)
+
+
+def test_a_picture_without_words_is_refused():
+    broken = made()
+    broken["pictures"]["items"][0]["figure"]["alt"] = None
+    with pytest.raises(RenderError):
+        playbook.pdf(broken)
+
+
+def test_an_unknown_paper_is_refused():
+    with pytest.raises(RenderError, match="'a5'"):
+        playbook.pdf(made(), "a5")
+
+
+def test_a_playbook_with_nothing_but_a_failure_still_prints():
+    only = {"vital-few": sample.failed()}
+    bare = document.build(only, [], sample.shop(), {"tables": {}, "orders": {}, "warnings": []}, {**sample.RUN, "inputs": []}, "en")
+
+    assert playbook.pdf(bare).startswith(b"%PDF")
+    assert "could not be made" in playbook.html(bare)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_letter_of_a_document_has_a_glyph(language):
+    assert playbook._letters(made(language, name=HOSTILE)) - glyphs() - set("\u200b\u200c\u200d\n") == set()
+
+
+class Page(HTMLParser):
+    """What a screen reader looks for."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_stands_alone_and_speaks_its_language(language):
+    text = playbook.html(made(language))
+    page = Page(text)
+
+    assert page.all("html") == [{"lang": language}]
+    assert not page.all("script")
+    assert not page.all("link")
+    policy = next(meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+    addresses = re.findall(r"(?:src|href)=\"?([^\" >]+)|url\(([^)]+)\)", text)
+    assert {re.match(r"data:|#", one or two)[0] for one, two in addresses} == {"data:", "#"}
+
+
+def test_the_page_can_be_used_by_keyboard_and_screen_reader():
+    page = Page(playbook.html(made()))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+
+    assert page.all("a")[0] == {"class": "skip", "href": "#content"}
+    for landmark in ("main", "nav", "header", "footer"):
+        assert page.all(landmark), landmark
+    assert len(page.all("h1")) == 1
+    assert len(ids) == len(set(ids))
+    assert {attrs["href"][1:] for attrs in page.all("a")} <= set(ids)
+    assert {attrs["aria-labelledby"] for attrs in page.all("article")} <= set(ids)
+    assert all(attrs.get("alt") for attrs in page.all("img"))
+    assert all(attrs.get("scope") in ("col", "row") for attrs in page.all("th"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_carries_the_fonts_of_its_letters_only(language):
+    faces = re.findall(r"font-family:'([^']+)';font-weight:(\d+)", playbook.html(made(language)))
+
+    assert {("Source Sans 3", weight) for weight in ("300", "400", "600")} <= set(faces)
+    assert (("Kurinto Sans", "400") in faces) == (language in ("bn", "hy"))
