@@ -79,9 +79,9 @@ def new(
 
     Example: loyalty-lab new my-shop orders.csv
     """
-    from loyalty_lab import intake
+    from loyalty_lab.intake.proposal import propose
 
-    for line in intake.propose(folder, exports).lines:
+    for line in propose(folder, exports).lines:
         typer.echo(line)
     typer.echo(f"Next: read {folder / 'shop.toml'}, then: loyalty-lab check {folder}")
 

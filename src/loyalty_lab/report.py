@@ -199,17 +199,17 @@ def _print_pages(
     from loyalty_lab import document, playbook
 
     found = {path.stem: results.load(path) for path in sorted((stage / "results").glob("*.json")) if path.stem != "actions"}
-    pages = document.build(found, actions, shop.settings, report_json(taken, about["cutoff"]), about, language)
+    pages = document.build(found, actions, shop.settings, report_json(taken, about["cutoff"], language), about, language)
     results.write_atomically(stage / f"playbook-{language}.pdf", playbook.pdf(pages, paper))
     results.write_atomically(stage / f"playbook-{language}.html", playbook.html(pages).encode())
 
 
-def report_json(taken: intake.Intake, cutoff: str) -> dict[str, Any]:
+def report_json(taken: intake.Intake, cutoff: str, language: str = "en") -> dict[str, Any]:
     """Return what `check --json` prints: what was read, dropped and why, and which tactics it unlocks."""
     shop = taken.shop()
     ready = {tactic.slug: shop.lacks(tactic.needs) for tactic in tactics.CATALOGUE}
     unlocked = {slug: f"needs data: {need}" if need else "ready" for slug, need in ready.items()}
-    return taken.report.as_json(shop.settings, cutoff, unlocked)
+    return taken.report.as_json(shop.settings, cutoff, unlocked, intake.warnings(taken, language))
 
 
 def _write_log(about: dict[str, Any], outcomes: list[run.Outcome], taken: intake.Intake, stage: Path) -> None:

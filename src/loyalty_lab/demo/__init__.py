@@ -6,9 +6,7 @@ shop's folder by `write`. The same seed gives the same shop, to the byte.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import json
 import tomllib
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 from loyalty_lab import tables
 from loyalty_lab.demo.parameters import preset_parameters
 from loyalty_lab.errors import InputError
+from loyalty_lab.intake.identities import pseudonym
 from loyalty_lab.shop import Shop, ShopSettings
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Demo:
         >>> shop.last_day.isoformat(), "name" in shop.customers.columns
         ('2026-10-31', False)
         """
-        known = {raw: _pseudonym(self.salt_hex, raw) for raw in self.tables["customers"]["customer_id"]}
+        known = {raw: pseudonym(self.salt_hex, raw) for raw in self.tables["customers"]["customer_id"]}
         typed = {}
         for name, frame in self.tables.items():
             columns = [column for column in tables.CUSTOMER_COLUMNS if column in frame.columns]
@@ -172,11 +171,6 @@ def write(demo: Demo, folder: str | Path) -> None:
     salt.write_text(demo.salt_hex + "\n", encoding="ascii", newline="\n")
     (folder / "shop.toml").write_text(demo.settings_toml, encoding="utf-8", newline="\n")
     (folder / "truth.json").write_text(json.dumps(demo.truth, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
-
-
-def _pseudonym(salt_hex: str, customer_id: str) -> str:
-    digest = hmac.new(bytes.fromhex(salt_hex), customer_id.encode(), hashlib.sha256).digest()
-    return base64.b32encode(digest).decode().lower()[:12]
 
 
 def _counted(orders: pd.DataFrame) -> pd.DataFrame:

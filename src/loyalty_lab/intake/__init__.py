@@ -16,7 +16,7 @@ from loyalty_lab.errors import InputError
 from loyalty_lab.intake import convert, identities, sales
 from loyalty_lab.intake.formats import Profile, profile
 from loyalty_lab.intake.reading import ROW, read_text
-from loyalty_lab.intake.report import InputFile, Report, TableReport
+from loyalty_lab.intake.report import UNIT, InputFile, Report, TableReport
 from loyalty_lab.language import Texts
 from loyalty_lab.results import write_atomically
 from loyalty_lab.shop import Shop, ShopSettings, Source, load_settings
@@ -116,6 +116,7 @@ def _read_anew(folder: Path, settings: ShopSettings, files: list[tuple[Source, P
         _take(work, source, path)
     frames = {name: pd.concat(parts, ignore_index=True) for name, parts in work.frames.items()}
     _check_last_orders(frames)
+    _warn_of_money(work.report, frames["orders"])
     people = identities.known_people(frames, secret)
     known = dict(zip(people["merged_id"], people["customer_id"], strict=True))
     finished = {name: _finished(name, frame, known) for name, frame in frames.items()}
@@ -192,6 +193,14 @@ def _check_last_orders(frames: dict[str, pd.DataFrame]) -> None:
         raise InputError("orders", "hold no order that counts: all were cancelled, unpaid, zero or refunded", "look into private/quarantine.csv")
 
 
+def _warn_of_money(report: Report, orders: pd.DataFrame) -> None:
+    if report.bridge.unmatched_refunds:
+        report.warn("refunds_without_an_order", n=report.bridge.unmatched_refunds, amount=report.bridge.unmatched_money / UNIT)
+    share = float(orders["customer_id"].isna().mean())
+    if share:
+        report.warn("anonymous", share=share)
+
+
 def _finished(name: str, frame: pd.DataFrame, known: dict[str, str]) -> pd.DataFrame:
     columns = [column for column in tables.CUSTOMER_COLUMNS if column in frame.columns]
     return tables.typed(name, frame.assign(**{column: frame[column].map(known) for column in columns}))
@@ -240,5 +249,4 @@ def lines(taken: Intake, understood: dict[str, Any]) -> list[str]:
 def warnings(taken: Intake, language: str = "en") -> list[str]:
     """Return the warnings in words."""
     texts = Texts(language, currency=taken.settings.currency)
-    told = list(taken.report.warnings)
-    return [texts.say(message) for message in told]
+    return [texts.say(message) for message in taken.report.warnings]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from loyalty_lab.errors import InputError
 from loyalty_lab.intake import words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LARGEST = Decimal(10) ** 13  # money is kept as DECIMAL(18,4)
 SPACES = "\u0020\u00a0\u2009\u202f\u2007"
@@ -313,3 +318,58 @@ def whole(text: str, decimal: str = ".") -> int | None:
         return int(value) if value is not None and value == value.to_integral_value() else None
     except InvalidOperation:
         return None
+
+
+def _each(text: pd.Series, read: Callable[[str], Any], kind: str) -> pd.Series:
+    """Read each different cell once; what is missing or unreadable is missing."""
+    known = {cell: None if is_missing(cell) else read(cell) for cell in text.dropna().unique()}
+    return text.map(known).astype(kind)
+
+
+def ids(text: pd.Series) -> pd.Series:
+    """Read identifiers: no blanks around them, no apostrophe a spreadsheet put before, no ".0" of a number."""
+    bare = text.str.strip().str.replace(r"^'(?=[\d+])", "", regex=True).str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
+    return bare.mask(bare.str.lower().isin(words.missing()))
+
+
+def flags(text: pd.Series) -> pd.Series:
+    """Read a column of yes and no."""
+    return _each(text, flag, "boolean")
+
+
+def numbers(text: pd.Series, where: str, given: str | None) -> pd.Series:
+    """Read a column of numbers, its decimal sign decided from all of them.
+
+    Raises
+    ------
+    InputError
+        If they contradict each other, or each could be meant either way, and the shop has said nothing.
+    """
+    decimal = given or _decided(decimal_evidence(text.dropna().unique()), where, 'decimal = "." or ","') or "."
+    return _each(text, lambda cell: float(value) if (value := number(cell, decimal)) is not None else None, "float64")
+
+
+def date_order(text: pd.Series, where: str, given: str | None) -> str | None:
+    """Decide from all dates of a column whether the day or the month comes first; None if it does not matter.
+
+    Raises
+    ------
+    InputError
+        If they contradict each other, or each could be meant either way, and the shop has said nothing.
+    """
+    return given or _decided(date_evidence(text.dropna().unique()), where, 'date_order = "dmy" or "mdy"')
+
+
+def moments(text: pd.Series, zone: str, order: str | None) -> pd.Series:
+    """Read a column of moments in the order decided, in the shop's zone."""
+    place = ZoneInfo(zone)
+    return _each(text, lambda cell: moment(cell, order, place), "datetime64[us]")
+
+
+def _decided(evidence: Evidence, where: str, answer: str) -> str | None:
+    if evidence.contradictory:
+        one, other = list(evidence.examples.values())[:2]
+        raise InputError(where, f"{one!r} and {other!r} are written in two ways", f"export it again in one way, or add {answer} to its [[sources]]")
+    if evidence.decided is None and evidence.unclear is not None:
+        raise InputError(where, f"{evidence.unclear!r} can be read in two ways, like every other here", f"add {answer} to its [[sources]] in shop.toml")
+    return evidence.decided
