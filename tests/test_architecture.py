@@ -48,7 +48,9 @@ def imported(path: Path) -> set[str]:
     return names & set(RANK)
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "__init__.py" or p.parent != SOURCE], ids=lambda p: str(p.relative_to(SOURCE)))
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if p.name != "__init__.py" or p.parent != SOURCE], ids=lambda p: str(p.relative_to(SOURCE))
+)
 def test_a_module_imports_only_from_its_own_row_or_above(path):
     mine = room(path)
 

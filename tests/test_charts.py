@@ -13,7 +13,11 @@ from loyalty_lab.errors import RenderError
 FIGURES = {figure.chart: figure for result in sample.everything().values() for figure in result.figures}
 DATA = {name: figure.data for name, figure in FIGURES.items()} | {
     "sparkline": {"values": [0.7, None, 0.74, 0.72], "band": [0.7, 0.75], "unit": "share"},
-    "bridge": {"labels": [{"key": f"common.bridge.{n}"} for n in ("gross", "discounts", "net")], "values": [100.0, -8.5, 91.5], "currency": "BDT"},
+    "bridge": {
+        "labels": [{"key": f"common.bridge.{n}"} for n in ("gross", "discounts", "net")],
+        "values": [100.0, -8.5, 91.5],
+        "currency": "BDT",
+    },
 }
 
 

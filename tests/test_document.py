@@ -15,7 +15,9 @@ from loyalty_lab.results import Fact, Message, Result, Table, Value
 
 
 def build(results=None, actions=sample.ACTIONS, intake=sample.INTAKE, language="en", **settings):
-    return document.build(sample.everything() if results is None else results, actions, sample.shop(**settings), intake, sample.RUN, language)
+    return document.build(
+        sample.everything() if results is None else results, actions, sample.shop(**settings), intake, sample.RUN, language
+    )
 
 
 def book(**settings) -> Book:
@@ -41,9 +43,9 @@ def test_every_leaf_is_a_string_or_nothing():
 def test_page_one_gives_three_answers_and_the_actions():
     glance = build()["glance"]
 
-    assert [answer["a"] for answer in glance["answers"]] == ["As well as last year.", "The second visit.", "Four things, in this order."]
+    assert [answer["a"] for answer in glance["answers"]] == ["As well as last year.", "The second visit.", "Three things, in this order."]
     assert glance["title"].startswith("81 of 100 customers came back")
-    assert [action["anchor"] for action in glance["actions"]] == ["follow-up-letters", "answer-fast", "vital-few", "answer-fast"]
+    assert [action["anchor"] for action in glance["actions"]] == ["follow-up-letters", "vital-few", "answer-fast"]
     assert glance["actions"][0]["money"] == "1 in 31"
     assert glance["actions"][0]["money_note"] == "break-even; at most £640"
     assert glance["actions"][0]["due"] == "2 Nov"
@@ -90,7 +92,15 @@ def test_actions_go_from_measured_gains_over_break_even_and_overdue_to_data():
     }
     kinds = dict.fromkeys("abcde", "campaign") | {"f": "duty", "g": "duty"}
     actions = [
-        {"slug": slug, "kind": kind, "list": f"{slug}.xlsx", "count": 10, "held_out": 0, "expected_gain": None, "extra": {"overdue": 3 if slug == "f" else 5}}
+        {
+            "slug": slug,
+            "kind": kind,
+            "list": f"{slug}.xlsx",
+            "count": 10,
+            "held_out": 0,
+            "expected_gain": None,
+            "extra": {"overdue": 3 if slug == "f" else 5},
+        }
         for slug, kind in kinds.items()
     ]
     whole = replace(book(), results=found, actions=actions)
@@ -130,8 +140,12 @@ def test_whatever_is_missing_the_document_is_made(slug, broken):
     found = sample.everything()
     kind = found[slug].kind
     empty = Result(notebook=slug, kind=kind, cutoff=sample.CUTOFF)
-    failure = Result(notebook=slug, kind=kind, status="failed", cutoff=sample.CUTOFF, reason=Message(key="common.failed", args={"cause": "x"}))
-    found = {name: result for name, result in found.items() if name != slug} | {"failed": {slug: failure}, "empty": {slug: empty}}.get(broken, {})
+    failure = Result(
+        notebook=slug, kind=kind, status="failed", cutoff=sample.CUTOFF, reason=Message(key="common.failed", args={"cause": "x"})
+    )
+    found = {name: result for name, result in found.items() if name != slug} | {"failed": {slug: failure}, "empty": {slug: empty}}.get(
+        broken, {}
+    )
 
     assert build(found)["doc"]["title"] == "Retention playbook"
 
@@ -182,7 +196,7 @@ def test_bengali_writes_its_own_digits_but_leaves_file_names_alone():
     made = build(language="bn", currency="BDT")
 
     assert made["cover"]["facts"][0][1] == "৯,৬৪০"
-    assert made["glance"]["actions"][0]["list"] == "07-follow-up-letters.xlsx"
+    assert made["glance"]["actions"][0]["list"] == "follow-up-letters.xlsx"
     assert page(made, "vital-few")["number"] == "০১"
 
 

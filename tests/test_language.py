@@ -39,12 +39,22 @@ def leaves(part, path=""):
 )
 def test_each_language_writes_numbers_its_own_way(language, currency, written):
     texts = Texts(language, currency)
-    said = [texts.count(1234567), texts.share1(0.812), texts.per100(0.421), texts.money(1234.4), texts.money(99.5), texts.money(-40), texts.date("2026-10-31")]
+    said = [
+        texts.count(1234567),
+        texts.share1(0.812),
+        texts.per100(0.421),
+        texts.money(1234.4),
+        texts.money(99.5),
+        texts.money(-40),
+        texts.date("2026-10-31"),
+    ]
 
     assert [words.replace("\xa0", " ") for words in said] == written
 
 
-@pytest.mark.parametrize("method", ["count", "share", "share1", "per100", "points", "money", "days", "score", "ratio", "one_in", "date", "day", "amount"])
+@pytest.mark.parametrize(
+    "method", ["count", "share", "share1", "per100", "points", "money", "days", "score", "ratio", "one_in", "date", "day", "amount"]
+)
 @pytest.mark.parametrize("missing", [None, math.nan])
 def test_what_is_missing_prints_as_a_dash(method, missing):
     assert getattr(Texts("en"), method)(missing) == NOTHING

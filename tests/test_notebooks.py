@@ -46,7 +46,9 @@ def test_a_notebook_is_short_and_holds_no_logic(path):
         nodes = list(ast.walk(ast.parse(text(cell))))
         assert len(lines) <= 12
         assert len(lines) >= 2 or "parameters" in cell["metadata"].get("tags", [])
-        assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try, ast.Lambda)) for node in nodes), text(cell)
+        assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try, ast.Lambda)) for node in nodes), text(
+            cell
+        )
 
 
 @by_name

@@ -22,7 +22,12 @@ def demo() -> Run:
 @pytest.fixture(scope="module")
 def newborn() -> Run:
     orders = pd.DataFrame(
-        {"order_id": ["1", "2"], "customer_id": ["a", "b"], "ordered_at": pd.to_datetime(["2026-01-05", "2026-01-09"]), "net_amount": [3.0, 4.0]}
+        {
+            "order_id": ["1", "2"],
+            "customer_id": ["a", "b"],
+            "ordered_at": pd.to_datetime(["2026-01-05", "2026-01-09"]),
+            "net_amount": [3.0, 4.0],
+        }
     )
     return Run(Shop(SETTINGS, {"orders": orders}), date(2026, 1, 31), date(2026, 2, 1), 30)
 

@@ -23,10 +23,11 @@ LATE = "late"
 
 @dataclass(frozen=True)
 class Round:
-    """One cycle of acting on one tactic, named by the cutoff at which it was opened."""
+    """One cycle of acting on one tactic, named by the cutoff at which it was opened; it runs from the day of hand-over."""
 
     slug: str
     opened_on: date
+    begins_on: date
     window_days: int
 
     @property
@@ -36,7 +37,7 @@ class Round:
     @property
     def read_on(self) -> date:
         """The one day on which its result may be read."""
-        return self.opened_on + timedelta(days=self.window_days)
+        return self.begins_on + timedelta(days=self.window_days)
 
 
 def draw(salt: str, slug: str, opened_on: date, unit: str) -> float:
@@ -91,7 +92,7 @@ def open_round(salt: str, cycle: Round, people: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> people = pd.DataFrame({"unit": ["a", "b", "c"], "stratum": "all", "spend": [3.0, 2.0, 1.0]})
-    >>> drawn = open_round("00", Round("follow-up-letters", date(2026, 10, 31), 60), people)
+    >>> drawn = open_round("00", Round("follow-up-letters", date(2026, 10, 31), date(2026, 11, 1), 60), people)
     >>> sorted(drawn["arm"][:2])
     ['control', 'treated']
     """
@@ -104,7 +105,7 @@ def open_round(salt: str, cycle: Round, people: pd.DataFrame) -> pd.DataFrame:
         for first in range(0, len(arms) - 1, 2):
             arms[first : first + 2] = ["treated", "control"] if lots[first] < lots[first + 1] else ["control", "treated"]
             pairs[first] = pairs[first + 1] = str(first // 2 + 1)
-    return _rows(cycle, ordered["unit"], arms, ordered["stratum"], pairs, share, cycle.opened_on)
+    return _rows(cycle, ordered["unit"], arms, ordered["stratum"], pairs, share, cycle.begins_on)
 
 
 def join_late(salt: str, cycle: Round, units: pd.Series, today: date) -> pd.DataFrame:
@@ -133,7 +134,9 @@ def read_ledger(path: Path) -> pd.DataFrame:
         rows = list(csv.reader(file))
     for number, row in enumerate(rows, start=1):
         if len(row) != len(COLUMNS) or (number == 1 and tuple(row) != COLUMNS):
-            raise InputError(f"rounds/{path.name}, row {number}", f"holds {row}", "restore the file from a copy; it is only ever appended to")
+            raise InputError(
+                f"rounds/{path.name}, row {number}", f"holds {row}", "restore the file from a copy; it is only ever appended to"
+            )
     return pd.DataFrame(rows[1:], columns=list(COLUMNS), dtype="str")
 
 
@@ -157,17 +160,30 @@ def append(path: Path, rows: pd.DataFrame) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise InputError(f"rounds/{path.name}", f"cannot be written: {error.strerror}", "make the folder writable; no list was made") from None
+        raise InputError(
+            f"rounds/{path.name}", f"cannot be written: {error.strerror}", "make the folder writable; no list was made"
+        ) from None
     if not read_ledger(path).equals(pd.concat([before, rows], ignore_index=True)):
         raise InputError(f"rounds/{path.name}", "does not hold what was just written", "run the command again alone; no list was made")
 
 
-def arms_for(salt: str, ledger: pd.DataFrame, slug: str, cutoff: date, window_days: int, people: pd.DataFrame) -> tuple[Round, pd.DataFrame, pd.DataFrame]:
+def running(ledger: pd.DataFrame, slug: str, cutoff: date, window_days: int) -> Round | None:
+    """Return the round of a tactic that goes on at a cutoff: opened by then, not void, its reading date not reached."""
+    voided = set(ledger.loc[ledger["event"] == "void", "round"])
+    mine = ledger[(ledger["slug"] == slug) & (ledger["event"] == "assigned") & ~ledger["round"].isin(voided)]
+    begun = mine.groupby("round")["assigned_on"].min()
+    rounds = [Round(slug, date.fromisoformat(name.partition("@")[2]), date.fromisoformat(day), window_days) for name, day in begun.items()]
+    going_on = [cycle for cycle in rounds if cycle.opened_on <= cutoff < cycle.read_on]
+    return max(going_on, key=lambda cycle: cycle.opened_on, default=None)
+
+
+def arms_for(
+    salt: str, ledger: pd.DataFrame, slug: str, cutoff: date, report_date: date, window_days: int, people: pd.DataFrame
+) -> tuple[Round, pd.DataFrame, pd.DataFrame]:
     """Find or open the round of a tactic, and give everybody an arm.
 
     A round goes on while the cutoff lies before its reading date: its arms stand, newcomers are drawn
-    late. A run sees only rounds opened before its cutoff besides its own, so that a rerun of an
-    earlier cutoff changes nothing.
+    late. A run sees only rounds opened by its cutoff, so that a rerun of an earlier one changes nothing.
 
     Parameters
     ----------
@@ -175,7 +191,8 @@ def arms_for(salt: str, ledger: pd.DataFrame, slug: str, cutoff: date, window_da
     ledger : pandas.DataFrame
         As of `read_ledger`.
     slug : str
-    cutoff : datetime.date
+    cutoff, report_date : datetime.date
+        A new round is opened on the first and begins on the second.
     window_days : int
         How long a round runs.
     people : pandas.DataFrame
@@ -186,16 +203,12 @@ def arms_for(salt: str, ledger: pd.DataFrame, slug: str, cutoff: date, window_da
     tuple of Round, pandas.DataFrame, pandas.DataFrame
         The round, the ledger rows of `people` in it, and those of them that are new.
     """
-    mine = ledger[(ledger["slug"] == slug) & (ledger["event"] == "assigned")]
-    voided = set(ledger.loc[ledger["event"] == "void", "round"])
-    opened = sorted({date.fromisoformat(name.partition("@")[2]) for name in mine["round"] if name not in voided})
-    running = [day for day in opened if day <= cutoff < day + timedelta(days=window_days)]
-    cycle = Round(slug, running[-1] if running else cutoff, window_days)
-    known = mine[mine["round"] == cycle.name].drop_duplicates("unit")
-    newcomers = people[~people["unit"].isin(known["unit"])]
-    if known.empty:
+    cycle = running(ledger, slug, cutoff, window_days)
+    if cycle is None:
+        cycle = Round(slug, cutoff, report_date, window_days)
         new = open_round(salt, cycle, people)
-    else:
-        new = join_late(salt, cycle, newcomers["unit"], cutoff)
-    drawn = pd.concat([known[known["unit"].isin(people["unit"])], new], ignore_index=True)
-    return cycle, drawn, new
+        return cycle, new, new
+    known = ledger[(ledger["round"] == cycle.name) & (ledger["event"] == "assigned")].drop_duplicates("unit")
+    newcomers = people.loc[~people["unit"].isin(known["unit"]), "unit"]
+    new = join_late(salt, cycle, newcomers, report_date)
+    return cycle, pd.concat([known[known["unit"].isin(people["unit"])], new], ignore_index=True), new

@@ -115,7 +115,9 @@ def playbook(
     report_date: Annotated[str | None, typer.Option(metavar="DATE", help="Day it is handed over. Default: the day after.")] = None,
     language: Annotated[str | None, typer.Option(metavar="en,tr", help="Languages; default: those of shop.toml.")] = None,
     only: Annotated[str | None, typer.Option(metavar="SLUG,...", help="Only these tactics.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write to DIR/<shop>/<cutoff>/ instead of SHOP/reports/<cutoff>/.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write to DIR/<shop>/<cutoff>/ instead of SHOP/reports/<cutoff>/.")
+    ] = None,
     paper: Annotated[str, typer.Option(help="a4 or letter.")] = "a4",
     timeout: Annotated[int, typer.Option(min=1, metavar="S", help="Seconds one notebook cell may take.")] = 600,
 ) -> None:
@@ -191,7 +193,9 @@ def tactics() -> None:
 
     texts = Texts("en")
     for tactic in CATALOGUE:
-        typer.echo(f"{tactic.number:02d}-{tactic.slug:<20} {tactic.kind:<9} {texts.say(f'{tactic.slug}.name')}  (needs {', '.join(tactic.needs)})")
+        typer.echo(
+            f"{tactic.number:02d}-{tactic.slug:<20} {tactic.kind:<9} {texts.say(f'{tactic.slug}.name')}  (needs {', '.join(tactic.needs)})"
+        )
 
 
 def main() -> None:

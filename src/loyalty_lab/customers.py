@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from loyalty_lab.errors import InputError
+
+if TYPE_CHECKING:
+    from loyalty_lab.shop import Shop
 
 QUERIES = Path(__file__).parent / "sql"
 PURCHASE_COLUMNS = ("customer_id", "ordered_at", "net_amount")
@@ -202,3 +206,31 @@ def propose_horizon(orders: pd.DataFrame, cutoff: date) -> int:
         return fitting[0]
     reached = curve.loc[curve["share"] >= RETURNED_SHARE * curve["share"].iloc[-1], "days"].min()
     return next((horizon for horizon in fitting if horizon >= reached), fitting[-1])
+
+
+def letters_sent(shop: Shop) -> pd.DataFrame:
+    """Return the contacts that went out to known customers, oldest first; one without a direction counts as sent."""
+    contacts = shop.contacts
+    if contacts is None:
+        return pd.DataFrame({"customer_id": pd.Series(dtype="str"), "sent_at": pd.Series(dtype="datetime64[us]")})
+    if "direction" in contacts.columns:
+        contacts = contacts[contacts["direction"].ne("in").fillna(True).astype(bool)]
+    return contacts[contacts["customer_id"].notna()].sort_values("sent_at", kind="stable")
+
+
+def not_to_be_contacted(shop: Shop, cutoff: date) -> set[str]:
+    """Return the customers who refused, who asked the shop to stop, or whom it contacted within the contact gap.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cut at the cutoff; its `contact_gap_days` counts back from there.
+    cutoff : datetime.date
+    """
+    customers, contacts, sent = shop.customers, shop.contacts, letters_sent(shop)
+    barred = set(sent.loc[sent["sent_at"] > pd.Timestamp(cutoff) - pd.Timedelta(days=shop.settings.contact_gap_days), "customer_id"])
+    if customers is not None and "consent_contact" in customers.columns:
+        barred |= set(customers.loc[customers["consent_contact"].eq(False).fillna(False).astype(bool), "customer_id"])
+    if contacts is not None and "outcome" in contacts.columns:
+        barred |= set(contacts.loc[contacts["outcome"].eq("opt_out").fillna(False).astype(bool), "customer_id"])
+    return barred

@@ -51,7 +51,10 @@ def result_schema() -> str:
 
 
 def _record(name: str, part: dict[str, Any]) -> str:
-    rows = [f"| `{field}` | {_kind(about)} | {'yes' if field in part.get('required', ()) else ''} |" for field, about in part["properties"].items()]
+    rows = [
+        f"| `{field}` | {_kind(about)} | {'yes' if field in part.get('required', ()) else ''} |"
+        for field, about in part["properties"].items()
+    ]
     meaning = " ".join(part.get("description", "").split())
     return "\n".join([f"### {name}", "", meaning, "", "| field | kind | required |", "|---|---|---|", *rows, ""])
 

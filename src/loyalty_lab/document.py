@@ -175,7 +175,8 @@ def _now(book: Book, n: int) -> dict[str, Any]:
 def first_actions(book: Book) -> list[dict[str, Any]]:
     """The first five actions: measured gains by their lower bound, then campaigns by the smallest break-even (ties by
     the money at stake), then duties by how many are overdue, then lists to know, then data to collect."""
-    lists = [action for action in book.actions if action.get("count") and action["slug"] in book.results]
+    ready = {slug for slug, result in book.results.items() if result.status == "ready"}
+    lists = [action for action in book.actions if action.get("count") and action["slug"] in ready]
     missing = [{"slug": slug, "kind": "data"} for slug in _in_order(book.results) if book.results[slug].status == "needs data"]
     return [_action(book, action) for action in sorted(lists + missing, key=lambda action: _rank(book, action))[:MOST_ACTIONS]]
 

@@ -28,7 +28,7 @@ PLURALS = {"zero", "one", "two", "few", "many", "other"}
 WHOLE_CURRENCIES = {"AMD", "CLP", "HUF", "IDR", "IQD", "IRR", "ISK", "JPY", "KRW", "PYG", "RSD", "TWD", "UGX", "VND"}
 JOINERS = {"\u200c", "\u200d"}  # Bengali letters join by them
 ZERO_WIDTH_SPACE = "\u200b"
-LONGEST_RUN = 18
+UNBROKEN = re.compile(r"([^\W_]{18}|\S{28})(?=\S)")  # a word, or a code with its joints, that would not fit a narrow column
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,9 @@ class Texts:
         return self._unit("points", value, None if _missing(value) else round(100 * float(value), 1), 1)
 
     def days(self, value: Any) -> str:
-        """Write a length of time."""
+        """Write a length of time; a broken one below two days in hours."""
+        if not _missing(value) and 0 < value < 2 and value % 1:
+            return self._unit("hours", value, round(24 * value), 0)
         return self._unit("days", value, value, 0)
 
     def money(self, value: Any, like: float | None = None) -> str:
@@ -384,6 +386,4 @@ def clean(text: Any, limit: int = 80) -> str:
     shown = "".join(c if c in JOINERS or c in glyphs() else "?" for c in kept)
     if len(shown) > limit:
         shown = shown[: limit - 1].rstrip() + "…"
-    return re.sub(rf"(\S{{{LONGEST_RUN}}})(?=\S)", rf"\1{ZERO_WIDTH_SPACE}", shown) or NOTHING
-
-
+    return UNBROKEN.sub(rf"\1{ZERO_WIDTH_SPACE}", shown) or NOTHING

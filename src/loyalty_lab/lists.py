@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from loyalty_lab import assignment, tactics
-from loyalty_lab.customers import customer_summary
+from loyalty_lab import assignment, tables, tactics
+from loyalty_lab.customers import customer_summary, not_to_be_contacted
 from loyalty_lab.errors import InputError
 from loyalty_lab.language import Texts
 from loyalty_lab.results import Result, write_atomically
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 LEDGER = Path("rounds") / "assignments.csv"
 IDENTITIES = Path("private") / "identities.parquet"
 SALT = Path("private") / "salt"
-CONTACT_FIELDS = {"letter": "address", "mail": "email", "phone": "phone"}
+CONTACT_FIELDS = {"phone": "phone", "mail": "email", "letter": "address"}
 COLUMNS = ("number", "name", "contact", "reason", "rank", "at_stake", "channel", "kind", "outcome")
 WIDTHS = (14, 24, 34, 60, 7, 11, 11, 24, 26)
+OUTCOMES = list(tables.SCHEMAS["contacts"]["outcome"].choices)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -40,6 +41,16 @@ class Desk:
     cutoff: date
     report_date: date
     window_days: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Who stands on one list; of a campaign also how many might have, how many are kept aside, and when it is read."""
+
+    people: pd.DataFrame
+    eligible: int
+    held_out: int = 0
+    read_on: date | None = None
 
 
 def make_lists(
@@ -81,20 +92,19 @@ def make_lists(
     ledger = assignment.read_ledger(shop_folder / LEDGER)
     salt = (shop_folder / SALT).read_text(encoding="ascii").strip()
     desk = Desk(shop, read_identities(shop_folder / IDENTITIES), salt, ledger, cutoff, report_date, horizon_days)
-    chosen, held_out, eligible = {}, {}, {}
+    chosen: dict[str, Chosen] = {}
     taken: set[str] = set()
     for slug in by_break_even(candidates, found):
         people = _may_be_contacted(desk, slug, candidates[slug], taken)
-        drawn = _draw(desk, slug, people, shop_folder)
-        treated = set(drawn.loc[drawn["arm"] == "treated", "unit"])
-        eligible[slug], held_out[slug] = len(people), int((drawn["arm"] == "control").sum())
-        chosen[slug] = people[people["unit"].isin(treated)]
+        cycle, drawn = _draw(desk, slug, people, shop_folder)
+        treated = drawn.loc[drawn["arm"] == "treated", "unit"]
+        chosen[slug] = Chosen(people[people["unit"].isin(treated)], len(people), len(drawn) - len(treated), cycle.read_on)
         taken |= set(drawn["unit"])
     for slug, frame in candidates.items():
         if tactics.find(slug).kind != "campaign":
-            chosen[slug] = _with_unit(desk, frame)
+            chosen[slug] = Chosen(_with_unit(desk, frame), len(frame))
     out.mkdir(parents=True, exist_ok=True)
-    return [_write(desk, slug, chosen[slug], found[slug], held_out.get(slug, 0), eligible.get(slug), out) for slug in sorted(chosen)]
+    return [_write(desk, slug, chosen[slug], found[slug], out) for slug in sorted(chosen)]
 
 
 def by_break_even(candidates: Iterable[str], found: dict[str, Result]) -> list[str]:
@@ -121,7 +131,9 @@ def read_identities(path: Path) -> pd.DataFrame:
 def _with_unit(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame:
     units = desk.identities["merged_id"].reindex(frame["pseudonym"]).to_numpy()
     if pd.isna(units).any():
-        raise InputError("private/identities.parquet", f"does not know {frame['pseudonym'][pd.isna(units)].iloc[0]!r}", "delete cache/ and run again")
+        raise InputError(
+            "private/identities.parquet", f"does not know {frame['pseudonym'][pd.isna(units)].iloc[0]!r}", "delete cache/ and run again"
+        )
     return frame.assign(unit=units)
 
 
@@ -129,7 +141,7 @@ def _may_be_contacted(desk: Desk, slug: str, frame: pd.DataFrame, taken: set[str
     """Those with consent, outside the contact gap and other rounds, as many as can be dealt with in a week."""
     people = _with_unit(desk, frame)
     barred = taken | _in_other_rounds(desk, slug)
-    people = people[~people["pseudonym"].isin(_not_to_be_contacted(desk)) & ~people["unit"].isin(barred)]
+    people = people[~people["pseudonym"].isin(not_to_be_contacted(desk.shop, desk.cutoff)) & ~people["unit"].isin(barred)]
     share = assignment.treated_share(len(people))
     kept = []
     for channel, group in people.groupby("channel", sort=True):
@@ -138,68 +150,63 @@ def _may_be_contacted(desk: Desk, slug: str, frame: pd.DataFrame, taken: set[str
     return pd.concat(kept).sort_values("rank", ignore_index=True) if kept else people
 
 
-def _not_to_be_contacted(desk: Desk) -> set[str]:
-    customers, contacts = desk.shop.customers, desk.shop.contacts
-    barred: set[str] = set()
-    if customers is not None and "consent_contact" in customers.columns:
-        barred |= set(customers.loc[customers["consent_contact"].eq(False).fillna(False), "customer_id"])
-    if contacts is not None:
-        gap = pd.Timestamp(desk.cutoff) - pd.Timedelta(days=desk.shop.settings.contact_gap_days)
-        lately = contacts["sent_at"] > gap
-        if "direction" in contacts.columns:
-            lately &= contacts["direction"].ne("in")
-        barred |= set(contacts.loc[lately, "customer_id"])
-        if "outcome" in contacts.columns:
-            barred |= set(contacts.loc[contacts["outcome"].eq("opt_out"), "customer_id"])
-    return barred
-
-
 def _in_other_rounds(desk: Desk, slug: str) -> set[str]:
-    """Units with an arm in a running round of another tactic."""
+    """Units with an arm in a round of another tactic that was opened earlier and still goes on."""
     busy: set[str] = set()
-    for other in set(desk.ledger["slug"]) - {slug}:
-        none = pd.DataFrame({"unit": [], "stratum": [], "spend": []}, dtype="object")
-        cycle, _, _ = assignment.arms_for(desk.salt, desk.ledger, other, desk.cutoff, desk.window_days, none)
-        if cycle.opened_on != desk.cutoff:
+    for other in sorted(set(desk.ledger["slug"]) - {slug}):
+        cycle = assignment.running(desk.ledger, other, desk.cutoff, desk.window_days)
+        if cycle is not None and cycle.opened_on < desk.cutoff:
             busy |= set(desk.ledger.loc[desk.ledger["round"] == cycle.name, "unit"])
     return busy
 
 
-def _draw(desk: Desk, slug: str, people: pd.DataFrame, shop_folder: Path) -> pd.DataFrame:
-    """Arms of one campaign, in the ledger before anything else happens."""
+def _draw(desk: Desk, slug: str, people: pd.DataFrame, shop_folder: Path) -> tuple[assignment.Round, pd.DataFrame]:
+    """The round of one campaign and its arms, in the ledger before anything else happens."""
     summary = customer_summary(desk.shop.orders, desk.cutoff).reindex(people["pseudonym"])
     spend = (summary["monetary_value"] * summary["frequency"]).fillna(0.0).to_numpy()
     stratum = ["regular" if repeats >= 3 else "nearly" if repeats >= 1 else "once" for repeats in summary["frequency"].fillna(0)]
     described = pd.DataFrame({"unit": people["unit"].to_numpy(), "stratum": stratum, "spend": spend})
-    _, drawn, new = assignment.arms_for(desk.salt, desk.ledger, slug, desk.cutoff, desk.window_days, described)
+    cycle, drawn, new = assignment.arms_for(desk.salt, desk.ledger, slug, desk.cutoff, desk.report_date, desk.window_days, described)
     assignment.append(shop_folder / LEDGER, new)
-    return drawn
+    return cycle, drawn
 
 
-def _write(desk: Desk, slug: str, people: pd.DataFrame, result: Result, held_out: int, eligible: int | None, out: Path) -> dict[str, Any]:
+def _write(desk: Desk, slug: str, chosen: Chosen, result: Result, out: Path) -> dict[str, Any]:
     kind = tactics.find(slug).kind
     texts = Texts(desk.shop.settings.languages[0], currency=desk.shop.settings.currency)
-    people = people.sort_values("rank", ignore_index=True)
+    people = chosen.people.sort_values("rank", ignore_index=True)
     rows = [_row(desk, texts, kind, person) for person in people.itertuples()]
     heads = [texts.say(f"lists.column.{name}") for name in COLUMNS]
-    write_atomically(out / f"{slug}.csv", _csv(heads, rows))
-    write_atomically(out / f"{slug}.xlsx", _workbook(heads, rows, texts.say(f"{slug}.name"), desk.report_date))
-    for ending in ("csv", "xlsx"):
+    made = {"csv": _csv(heads, rows), "xlsx": _workbook(heads, rows, texts, texts.say(f"{slug}.name"), desk.report_date)}
+    for ending, content in made.items():
+        write_atomically(out / f"{slug}.{ending}", content)
         (out / f"{slug}.{ending}").chmod(0o600)
-    value = result.value
-    gain = value.amount if value and value.grade in ("A", "B") else None
-    entry = {"slug": slug, "kind": kind, "list": f"{slug}.xlsx", "count": len(people), "held_out": held_out, "expected_gain": gain}
-    return entry | {"eligible": eligible if eligible is not None else len(people)}
+    gain = result.value.amount if result.value and result.value.grade in ("A", "B") else None
+    return {
+        "slug": slug,
+        "kind": kind,
+        "list": f"{slug}.xlsx",
+        "count": len(people),
+        "held_out": chosen.held_out,
+        "expected_gain": gain,
+        "eligible": chosen.eligible,
+        "read_on": chosen.read_on,
+    }
 
 
 def _row(desk: Desk, texts: Texts, kind: str, person: Any) -> list[Any]:
     known = desk.identities.loc[person.pseudonym]
-    contact = known.get(CONTACT_FIELDS.get(person.channel, "phone"))
     stake = None if pd.isna(person.value_at_stake) else round(float(person.value_at_stake), 2)
     channel = texts.say(f"lists.channel.{person.channel}") if texts.has(f"lists.channel.{person.channel}") else person.channel
-    told = [known["merged_id"], known.get("name"), contact, texts.say(person.reason, **person.arguments)]
+    told = [known["merged_id"], known.get("name"), _contact(known, person.channel), texts.say(person.reason, **person.arguments)]
     told = ["" if part is None or pd.isna(part) else str(part) for part in told]
     return [*told, int(person.rank), stake, channel, texts.say(f"lists.kind.{kind}"), ""]
+
+
+def _contact(known: pd.Series, channel: str) -> str | None:
+    """How to reach a person by the channel wanted, else by any that is known."""
+    fields = dict.fromkeys((CONTACT_FIELDS.get(channel, "phone"), *CONTACT_FIELDS.values()))
+    return next((known[field] for field in fields if field in known and pd.notna(known[field])), None)
 
 
 def _csv(heads: list[str], rows: list[list[Any]]) -> bytes:
@@ -214,7 +221,7 @@ def _harmless(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
 
 
-def _workbook(heads: list[str], rows: list[list[Any]], title: str, made_on: date) -> bytes:
+def _workbook(heads: list[str], rows: list[list[Any]], texts: Texts, title: str, made_on: date) -> bytes:
     """A workbook to print and fill in; every text cell is text, whatever it looks like."""
     import xlsxwriter
 
@@ -222,7 +229,8 @@ def _workbook(heads: list[str], rows: list[list[Any]], title: str, made_on: date
     plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
     book = xlsxwriter.Workbook(buffer, plain)
     book.set_properties({"title": title, "created": datetime(made_on.year, made_on.month, made_on.day)})
-    sheet, head, wrapped = book.add_worksheet(), book.add_format({"bold": True, "bottom": 1}), book.add_format({"text_wrap": True, "valign": "top"})
+    sheet, head = book.add_worksheet(), book.add_format({"bold": True, "bottom": 1})
+    wrapped = book.add_format({"text_wrap": True, "valign": "top"})
     for column, (name, width) in enumerate(zip(heads, WIDTHS, strict=True)):
         sheet.set_column(column, column, width, wrapped)
         sheet.write_string(0, column, name, head)
@@ -232,6 +240,7 @@ def _workbook(heads: list[str], rows: list[list[Any]], title: str, made_on: date
                 sheet.write_string(number, column, cell, wrapped)
             elif cell is not None:
                 sheet.write_number(number, column, cell, wrapped)
+    _ask_for_outcomes(sheet, len(rows), texts)
     sheet.freeze_panes(1, 2)
     sheet.set_landscape()
     sheet.set_paper(9)
@@ -239,3 +248,10 @@ def _workbook(heads: list[str], rows: list[list[Any]], title: str, made_on: date
     sheet.repeat_rows(0)
     book.close()
     return buffer.getvalue()
+
+
+def _ask_for_outcomes(sheet: Any, rows: int, texts: Texts) -> None:
+    """Offer the words for what happened in the last column, which is for the shop to fill in."""
+    column = COLUMNS.index("outcome")
+    asked = {"validate": "list", "source": OUTCOMES, "input_message": texts.say("lists.outcome.note"), "error_type": "warning"}
+    sheet.data_validation(1, column, max(rows, 1), column, asked)

@@ -12,12 +12,11 @@ import pandas as pd
 
 from loyalty_lab.customers import purchase_days
 from loyalty_lab.results import Fact
+from loyalty_lab.shares import LEVEL, Z, share, wilson
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
 
-LEVEL = 0.95
-Z = 1.959963984540054
 SLACK = timedelta(days=31)
 RESAMPLES = 400
 LARGEST_RESAMPLING = 40_000_000
@@ -32,27 +31,6 @@ def year_before(day: date) -> date:
     datetime.date(2027, 2, 28)
     """
     return (pd.Timestamp(day) - pd.DateOffset(years=1)).date()
-
-
-def wilson(count: int, n: int, z: float = Z) -> tuple[float, float]:
-    """Return the Wilson interval of a share.
-
-    References
-    ----------
-    Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in wilson(8, 10)]
-    [0.49, 0.943]
-    """
-    if n == 0:
-        return 0.0, 1.0
-    share, weight = count / n, z * z / n
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * sqrt(share * (1 - share) / n + weight / (4 * n))
-    low = 0.0 if count == 0 else max(0.0, middle - half)
-    return low, 1.0 if count == n else min(1.0, middle + half)
 
 
 def _window(cutoff: date) -> tuple[date, date]:
@@ -95,7 +73,7 @@ def _fact(name: str, unit: str, n: int, window: tuple[date, date], value: float 
 
 
 def _share(name: str, count: int, n: int, window: tuple[date, date]) -> Fact:
-    return _fact(name, "share", n, window, count / n, wilson(count, n)) if n else _fact(name, "share", 0, window)
+    return share(count, n, window, f"metrics.{name}")
 
 
 def customer_retention_rate(orders: pd.DataFrame, cutoff: date) -> Fact:

@@ -141,7 +141,9 @@ def _before(book: Book, before: float, unit: str) -> str:
 def _passport(book: Book, name: str, fact: Fact | None) -> list[list[str]]:
     rows = [[book.say("scorecard.formula"), book.texts.say(f"metrics.{name}.formula")]]
     if fact is not None and fact.window is not None:
-        rows.append([book.say("scorecard.window"), book.say("to", low=book.texts.date(fact.window[0]), high=book.texts.date(fact.window[1]))])
+        rows.append(
+            [book.say("scorecard.window"), book.say("to", low=book.texts.date(fact.window[0]), high=book.texts.date(fact.window[1]))]
+        )
     if fact is not None and fact.n:
         rows.append([book.say("scorecard.base"), book.texts.say(f"metrics.{name}.base", n=fact.n)])
     return rows
@@ -172,7 +174,12 @@ def pictures(book: Book) -> dict[str, Any] | None:
     items = [{"label": book.say(f"pictures.{name}"), "figure": figure} for name, figure in found if figure]
     if not items:
         return None
-    return {"kicker": book.say("pictures.kicker"), "title": book.say("pictures.title"), "section": book.say("section.pictures"), "items": items}
+    return {
+        "kicker": book.say("pictures.kicker"),
+        "title": book.say("pictures.title"),
+        "section": book.say("section.pictures"),
+        "items": items,
+    }
 
 
 def forecast(book: Book, slug: str) -> dict[str, Any]:

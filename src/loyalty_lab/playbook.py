@@ -12,7 +12,7 @@ from typing import Any
 
 from loyalty_lab import share
 from loyalty_lab.errors import RenderError
-from loyalty_lab.language import font_folder
+from loyalty_lab.language import JOINERS, ZERO_WIDTH_SPACE, font_folder, glyphs
 
 PAPERS = ("a4", "letter")
 # Family, weight, file: what a page in HTML carries of the fonts, cut down to the letters it uses.
@@ -58,6 +58,7 @@ def _compile(document: dict[str, Any], paper: str, **kind: Any):
 
     if paper not in PAPERS:
         raise RenderError("--paper", f"{paper!r} is not a paper", f"use one of: {', '.join(PAPERS)}")
+    _check_letters(document)
     folder = share.folder("playbook")
     inputs = {"data": json.dumps(document, ensure_ascii=False, sort_keys=True), "paper": paper}
     stamp = datetime.fromisoformat(document["doc"]["timestamp"]).replace(tzinfo=UTC)
@@ -71,6 +72,13 @@ def _compile(document: dict[str, Any], paper: str, **kind: Any):
         said = "; ".join(str(getattr(warning, "message", warning)) for warning in warnings)
         raise RenderError("playbook.typ", f"Typst warned: {said}", "correct the template or the text it names")
     return made
+
+
+def _check_letters(document: dict[str, Any]) -> None:
+    """Typst would look for a missing letter in any face of the font package; only two are meant to be on the page."""
+    missing = sorted(_letters(document) - glyphs() - JOINERS - {"\n", ZERO_WIDTH_SPACE})
+    if missing:
+        raise RenderError("playbook.typ", f"no font has the letter {missing[0]!r}", "correct the text that holds it")
 
 
 @cache

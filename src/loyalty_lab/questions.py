@@ -5,16 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
 
 from loyalty_lab import results
-from loyalty_lab.results import Fact, Figure, Findings, Message
+from loyalty_lab.results import Fact, Figure, Findings, Message, spoken
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from loyalty_lab.study import Run
+    from loyalty_lab.shop import Shop
+
+
+class Run(Protocol):
+    """What a question may look at: the shop at the cutoff, and its forecast once it is asked for."""
+
+    shop: Shop
+    cutoff: date
+    horizon_days: int
+    forecast: pd.DataFrame
+    backtest: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ def start_here(run: Run) -> Findings:
     args |= {"customers": facts["customers"].value, "orders": len(orders)}
     return Findings(
         facts=facts,
-        figures=(_figure("start-here", "repurchase", "curve", data, args),) if len(curve) > 1 else (),
+        figures=(Figure.of("start-here", "repurchase", "curve", data, args),) if len(curve) > 1 else (),
         messages=(Message(key="start-here.headline", args=args), Message(key="start-here.horizon", args=args)),
     )
 
@@ -57,11 +67,6 @@ def start_here(run: Run) -> Findings:
 def _share_by(curve, days: int) -> float | None:
     before = curve[curve["days"] <= days]
     return float(before["share"].iloc[-1]) if len(before) else None
-
-
-def _figure(slug: str, name: str, chart: str, data: dict, args: dict) -> Figure:
-    title, alt = (Message(key=f"{slug}.figure.{name}{end}", args=args) for end in ("", "-alt"))
-    return Figure(id=name, chart=chart, data=data, title=title, alt=alt)
 
 
 def scorecard(run: Run) -> Findings:
@@ -74,7 +79,7 @@ def scorecard(run: Run) -> Findings:
     facts["top_share"] = metrics.top_share(orders, cutoff)
     trend = metrics.trend(run.shop, cutoff)
     before = _a_year_ago(trend, "customer_retention_rate")
-    args = _spoken(facts) | {"before": before, "horizon_days": run.horizon_days, "cutoff": cutoff}
+    args = spoken(facts) | {"before": before, "horizon_days": run.horizon_days, "cutoff": cutoff}
     verdict = _verdict(facts["customer_retention_rate"], before)
     return Findings(
         facts=facts,
@@ -86,15 +91,6 @@ def scorecard(run: Run) -> Findings:
             Message(key=f"scorecard.attention.{_attention(facts, verdict)}", args=args),
         ),
     )
-
-
-def _spoken(facts: dict[str, Fact]) -> dict:
-    """Values and interval ends by name, for sentences: `top_share`, `top_share_low`, `top_share_high`."""
-    args = {name: fact.value for name, fact in facts.items()}
-    for name, fact in facts.items():
-        if fact.interval:
-            args[f"{name}_low"], args[f"{name}_high"], _ = fact.interval
-    return args
 
 
 def _a_year_ago(trend: pd.DataFrame, metric: str) -> float | None:
@@ -123,7 +119,7 @@ def _pictures(run: Run, top: Fact, args: dict):
     curve = metrics.lorenz(run.shop.orders, run.cutoff)
     if len(curve) and top.value is not None:
         data = {"customers": curve["customers"].tolist(), "sales": curve["sales"].tolist(), "point": [0.2, top.value]}
-        yield _figure("scorecard", "lorenz", "lorenz", data, args)
+        yield Figure.of("scorecard", "lorenz", "lorenz", data, args)
     cohorts = metrics.cohort_retention(run.shop.orders, run.cutoff)
     recent = cohorts[cohorts["start"].isin(sorted(cohorts["start"].unique())[-8:])]
     if recent["quarter"].max() > 0:
@@ -131,7 +127,7 @@ def _pictures(run: Run, top: Fact, args: dict):
         sizes = recent.groupby("start")["size"].first().reindex(wide.index)
         starts = [start.date().isoformat() for start in wide.index]
         data = {"starts": starts, "sizes": sizes.tolist(), "shares": results.plain(wide.to_numpy().tolist()), "period": "quarter"}
-        yield _figure("scorecard", "cohorts", "cohorts", data, args)
+        yield Figure.of("scorecard", "cohorts", "cohorts", data, args)
 
 
 def churn(run: Run) -> Findings:
@@ -140,7 +136,7 @@ def churn(run: Run) -> Findings:
 
     backtest, forecast = run.backtest, run.forecast
     facts = _churn_facts(backtest, forecast)
-    args = _spoken(facts) | {"horizon_days": run.horizon_days, "model": backtest["chosen"], "cutoffs": len(backtest["cutoffs"])}
+    args = spoken(facts) | {"horizon_days": run.horizon_days, "model": backtest["chosen"], "cutoffs": len(backtest["cutoffs"])}
     args |= {"reason": backtest["reason"]["key"], "cutoff": run.cutoff, "until": run.cutoff + timedelta(days=run.horizon_days)}
     variant = _variant(backtest)
     candidates = [
@@ -154,7 +150,7 @@ def churn(run: Run) -> Findings:
             "candidates": pd.DataFrame(candidates, columns=["model", "log_loss", "auc", "chosen"]),
             "calibration": pd.DataFrame(calibration),
         },
-        figures=(_figure("churn", "calibration", "calibration", calibration, args),) if calibration else (),
+        figures=(Figure.of("churn", "calibration", "calibration", calibration, args),) if calibration else (),
         messages=tuple(Message(key=f"churn.{role}.{variant}", args=args) for role in ("headline", "stand")),
     )
 
@@ -186,7 +182,7 @@ def lifetime_value(run: Run) -> Findings:
 
     forecast, deciles, currency = run.forecast, run.backtest["deciles"], run.shop.settings.currency
     facts = _value_facts(forecast)
-    args = _spoken(facts) | {"horizon_days": run.horizon_days, "years": run.shop.settings.clv_years, "customers": len(forecast)}
+    args = spoken(facts) | {"horizon_days": run.horizon_days, "years": run.shop.settings.clv_years, "customers": len(forecast)}
     groups = pd.DataFrame({"group": range(1, len(deciles.get("ns", [])) + 1), **deciles})
     labels = [{"key": "lifetime-value.group", "args": {"group": int(group)}} for group in groups["group"]]
     data = {"labels": labels, "predicted": deciles.get("predicted"), "actual": deciles.get("actual"), "unit": "money", "currency": currency}
@@ -194,8 +190,10 @@ def lifetime_value(run: Run) -> Findings:
     return Findings(
         facts=facts,
         tables={"deciles": groups},
-        figures=(_figure("lifetime-value", "deciles", "pairs", data, args),) if len(groups) else (),
-        messages=tuple(Message(key=f"lifetime-value.{role}.{'model' if len(groups) else variant}", args=args) for role in ("headline", "stand")),
+        figures=(Figure.of("lifetime-value", "deciles", "pairs", data, args),) if len(groups) else (),
+        messages=tuple(
+            Message(key=f"lifetime-value.{role}.{'model' if len(groups) else variant}", args=args) for role in ("headline", "stand")
+        ),
     )
 
 

@@ -124,7 +124,9 @@ def _staged(target: Path):
     try:
         stage.mkdir(parents=True)
     except OSError as error:
-        raise InputError(str(target), f"cannot be written: {error.strerror}", "choose another folder with --out, or free this one") from None
+        raise InputError(
+            str(target), f"cannot be written: {error.strerror}", "choose another folder with --out, or free this one"
+        ) from None
     try:
         yield stage
         _swap(stage, target)
@@ -164,7 +166,9 @@ def _write_lists(
 ) -> list[dict[str, Any]]:
     from loyalty_lab import lists
 
-    found = {tactic.slug: results.load(path) for tactic in tactics.CATALOGUE if (path := stage / "results" / f"{tactic.slug}.json").exists()}
+    found = {
+        tactic.slug: results.load(path) for tactic in tactics.CATALOGUE if (path := stage / "results" / f"{tactic.slug}.json").exists()
+    }
     candidates = {slug: _candidates(stage, slug) for slug, result in found.items() if result.status == "ready"}
     actions = lists.make_lists(
         shop_folder, shop, candidates, found, cutoff=cutoff, report_date=report_date, horizon_days=horizon_days, out=stage / "lists"
@@ -216,7 +220,7 @@ def _write_log(about: dict[str, Any], outcomes: list[run.Outcome], taken: intake
     outputs = {
         path.relative_to(stage).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(stage.rglob("*"))
-        if path.is_file() and path.parent != stage or path.name.startswith("playbook-")
+        if (path.is_file() and path.parent != stage) or path.name.startswith("playbook-")
     }
     notebooks = [
         {

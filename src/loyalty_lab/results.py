@@ -93,6 +93,12 @@ class Figure(_Record):
     alt: Message
     title: Message
 
+    @classmethod
+    def of(cls, slug: str, name: str, chart: str, data: dict[str, Any], args: dict[str, Any]) -> Figure:
+        """Make a figure whose words are the texts ``<slug>.figure.<name>`` and ``<name>-alt``."""
+        title, alt = (Message(key=f"{slug}.figure.{name}{end}", args=args) for end in ("", "-alt"))
+        return cls(id=name, chart=chart, data=data, title=title, alt=alt)
+
 
 class Claim(_Record):
     """What people say, its source, and what this shop shows beside it."""
@@ -163,6 +169,21 @@ class Findings:
     claims: tuple[Claim, ...] = ()
 
 
+def spoken(facts: dict[str, Fact]) -> dict[str, Any]:
+    """Return values and interval ends by name, for sentences to speak of.
+
+    Examples
+    --------
+    >>> spoken({"kept": Fact(value=0.5, unit="share", interval=(0.4, 0.6, 0.95))})
+    {'kept': 0.5, 'kept_low': 0.4, 'kept_high': 0.6}
+    """
+    args: dict[str, Any] = {}
+    for name, fact in facts.items():
+        low, high, _ = fact.interval or (None, None, None)
+        args |= {name: fact.value, f"{name}_low": low, f"{name}_high": high}
+    return args
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: under a temporary name beside it, synced, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,4 +219,6 @@ def load(path: Path) -> Result:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "file"
-        raise NotebookError(f"{Path(path).name}, {field}", f"{first['msg']} (found {str(first.get('input'))[:40]!r})", "run the notebook again") from None
+        raise NotebookError(
+            f"{Path(path).name}, {field}", f"{first['msg']} (found {str(first.get('input'))[:40]!r})", "run the notebook again"
+        ) from None

@@ -95,7 +95,9 @@ def check_parameters(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
             raise UsageError(notebook.name, f"has no parameter {name!r}.{near_match(name, declared)}", f"use one of: {', '.join(declared)}")
         kind = TYPES[declared[name]["inferred_type_name"]]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise UsageError(notebook.name, f"{name} = {value!r} is not of type {kind.__name__}", f"give a value such as {declared[name]['default']}")
+            raise UsageError(
+                notebook.name, f"{name} = {value!r} is not of type {kind.__name__}", f"give a value such as {declared[name]['default']}"
+            )
     return {name: TYPES[declared[name]["inferred_type_name"]](value) for name, value in given.items()}
 
 
@@ -119,7 +121,8 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder:
         with _environment(KERNEL_ENVIRONMENT):
             papermill.execute_notebook(
                 str(source), str(temporary), parameters=check_parameters(source, parameters), cwd=str(folder),
-                kernel_name=KERNEL, extra_arguments=QUIET, progress_bar=False, log_output=False, execution_timeout=timeout, request_save_on_cell_execute=False,
+                kernel_name=KERNEL, extra_arguments=QUIET, progress_bar=False, log_output=False, execution_timeout=timeout,
+                request_save_on_cell_execute=False,
             )  # fmt: skip
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
         if temporary.exists():
@@ -207,8 +210,6 @@ def _store(path: Path) -> None:
         where = {"metadata": {"path": str(path.parent)}}
         NotebookClient(notebook, timeout=600, kernel_name=KERNEL, extra_arguments=QUIET, resources=where).execute()
     results.write_atomically(path, normalised(nbformat.writes(notebook)).encode())
-
-
 
 
 if __name__ == "__main__":

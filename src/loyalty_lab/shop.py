@@ -131,7 +131,9 @@ def _known_keys(path: tuple) -> list[str]:
 
 
 def _example(key: str) -> str:
-    return {"name": 'name = "Corner Grocer"', "currency": 'currency = "GBP"', "timezone": 'timezone = "Europe/London"'}.get(key, f"{key} = ...")
+    return {"name": 'name = "Corner Grocer"', "currency": 'currency = "GBP"', "timezone": 'timezone = "Europe/London"'}.get(
+        key, f"{key} = ..."
+    )
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def _break_even(book: Book, value: Value | None, kind: str) -> str:
     if value and value.grade in ("A", "B") and None not in (value.low, value.high):
         return book.say("worth.measured_text", range=book.range(value.low, value.high, "money"))
     if value and value.break_even_rate is not None:
-        return book.say("worth.break_even_text", rate=rate(book, value.break_even_rate))
+        return book.say("worth.duty_rate" if kind == "duty" else "worth.break_even_text", rate=rate(book, value.break_even_rate))
     return book.say({"duty": "worth.duty_text", "watch": "worth.watch_text"}.get(kind, "worth.break_even_none"))
 
 
@@ -170,10 +170,19 @@ def _right(book: Book, result: Result, kind: str) -> dict[str, Any]:
     return {
         "monday": [_step(book, slug, step) for step in _lines(book, f"{slug}.monday")],
         "who": _who(book, slug, action.get("kind") or kind, action),
-        "know": _know(book, result.measure),
+        "know": _know(book, result.measure, action.get("read_on")),
         "says": [_says(book, slug, claim) for claim in result.claims],
         "care": _text(book, f"{slug}.care"),
+        "teach": _teach(book, slug),
     }
+
+
+def _teach(book: Book, slug: str) -> dict[str, Any] | None:
+    """A scene for two, the sentences to try, and what to ask afterwards."""
+    if not book.texts.has(f"{slug}.teach"):
+        return None
+    scene = book.texts.part(f"{slug}.teach")
+    return {"roles": [["A", scene["role_a"]], ["B", scene["role_b"]]], "lines": scene["lines"], "watch": scene["watch"]}
 
 
 def _step(book: Book, slug: str, step: dict[str, str]) -> dict[str, str]:
@@ -204,11 +213,12 @@ def spoken(action: dict[str, Any]) -> dict[str, Any]:
     return {"count": action.get("count"), "held_out": action.get("held_out"), "n": action.get("count"), **extra}
 
 
-def _know(book: Book, measure: Measure | None) -> dict[str, Any]:
+def _know(book: Book, measure: Measure | None, read_on: str | None) -> dict[str, Any]:
+    """The plan in words; a round that is running already keeps its own reading date."""
     if measure is None:
-        return {"text": book.say("know.none"), "rows": []}
-    texts = book.texts
-    rows = [[book.say("know.read_on"), texts.date(measure.read_on)]] if measure.read_on else []
+        return {"text": book.say("know.none"), "rows": [], "verdict": ""}
+    texts, read_on = book.texts, read_on or measure.read_on
+    rows = [[book.say("know.read_on"), texts.date(read_on)]] if read_on else []
     rows.append([book.say("know.outcome"), _measured(book, "outcome", measure.outcome)])
     rows.append([book.say("know.window"), texts.days(measure.window_days)])
     if measure.mde is not None:
@@ -217,8 +227,19 @@ def _know(book: Book, measure: Measure | None) -> dict[str, Any]:
         rows.append([book.say("know.effect"), texts.points(measure.effect)])
     if measure.interval and None not in measure.interval[:2]:
         rows.append([book.say("know.interval"), book.range(*measure.interval[:2], "points")])
-    once = " " + book.say("know.once") if measure.read_on else ""
-    return {"text": _measured(book, "design", measure.design) + once, "rows": rows}
+    if (base_rate := measure.checks.get("base_rate")) is not None:
+        rows.append([texts.say("measure.row.base_rate"), texts.share(base_rate)])
+    once = " " + book.say("know.once") if measure.design == "holdout" else ""
+    return {"text": _measured(book, "design", measure.design) + once, "rows": rows, "verdict": _verdict(book, measure)}
+
+
+def _verdict(book: Book, measure: Measure) -> str:
+    """Say before the start what this shop can prove."""
+    if "provable" not in measure.checks:
+        return ""
+    rounds = measure.checks.get("rounds_to_pool")
+    kind = "alone" if measure.checks["provable"] else "pool" if rounds else "never"
+    return book.texts.say(f"measure.verdict.{kind}", rounds_to_pool=rounds)
 
 
 def _measured(book: Book, part: str, key: str) -> str:
@@ -228,12 +249,18 @@ def _measured(book: Book, part: str, key: str) -> str:
 
 
 def _says(book: Book, slug: str, claim: Claim) -> list[str]:
-    key = claim.key if book.texts.has(claim.key) else f"{slug}.claim.{claim.key}"
-    said = _text(book, key) or clean(claim.key)
-    shown = book.with_interval(claim.shop_value) if claim.shop_value and claim.shop_value.value is not None else book.say("labels.not_here")
-    if claim.shop_value and claim.shop_value.value is not None and claim.shop_value.n:
-        shown += ", " + book.say("of_n", n=claim.shop_value.n)
-    return [said, book.say("labels.source", source=claim.source), shown]
+    source = book.texts.say(claim.source) if book.texts.has(claim.source) else clean(claim.source)
+    said = _text(book, claim.key) or clean(claim.key)
+    return [said, book.say("labels.source", source=source), _shown(book, claim)]
+
+
+def _shown(book: Book, claim: Claim) -> str:
+    """What the shop's own numbers say beside a claim."""
+    fact = claim.shop_value
+    if fact is None or fact.value is None:
+        return book.say("labels.not_here")
+    low, high, _ = fact.interval or (None, None, None)
+    return book.texts.say(f"{claim.key}-here", value=fact.value, low=low, high=high, n=fact.n)
 
 
 def _absent(book: Book, result: Result) -> dict[str, Any]:

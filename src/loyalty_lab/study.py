@@ -108,7 +108,9 @@ class Study:
             return None
         from loyalty_lab import effects
 
-        return effects.plan_for(self.tactic.kind, self.candidates, self.run.forecast, self.worth, self.run.report_date, self.run.horizon_days)
+        return effects.plan_for(
+            self.tactic.kind, self.candidates, self.run.forecast, self.worth, self.run.report_date, self.run.horizon_days
+        )
 
     @property
     def _module(self) -> Any:
@@ -226,7 +228,11 @@ class Study:
         return self._lack() or _markdown("\n".join(f"- {self.texts.say(message)}" for message in result.messages))
 
     def _lack(self) -> Any:
-        return _markdown(f"**Needs data:** `{self.lacking}`. The page in the playbook says how to start collecting it.") if self.lacking else None
+        return (
+            _markdown(f"**Needs data:** `{self.lacking}`. The page in the playbook says how to start collecting it.")
+            if self.lacking
+            else None
+        )
 
     def _label(self, fact: str) -> str:
         for key in (f"{self.slug}.fact.{fact}", f"metrics.{fact}.name"):
@@ -292,7 +298,9 @@ def demo_run() -> Run:
 
 
 def _save_candidates(candidates: pd.DataFrame, path: Path) -> None:
-    written = candidates.assign(arguments=[json.dumps(results.plain(a), ensure_ascii=False, sort_keys=True) for a in candidates["arguments"]])
+    written = candidates.assign(
+        arguments=[json.dumps(results.plain(a), ensure_ascii=False, sort_keys=True) for a in candidates["arguments"]]
+    )
     results.write_atomically(path, written.to_csv(index=False, lineterminator="\n").encode())
 
 

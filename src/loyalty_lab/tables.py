@@ -299,7 +299,9 @@ def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     schema = SCHEMAS[name]
     missing = [column for column in schema.required if column not in frame.columns]
     if missing:
-        raise InputError(name, f"lacks the required column {missing[0]!r}; it has {list(frame.columns)}", "add the column, or map it in shop.toml")
+        raise InputError(
+            name, f"lacks the required column {missing[0]!r}; it has {list(frame.columns)}", "add the column, or map it in shop.toml"
+        )
     kept = [column for column in schema.columns if column.name in frame.columns and not column.personal]
     frame = frame[[column.name for column in kept]].astype({column.name: PANDAS_TYPES[column.kind] for column in kept})
     return frame.sort_values(list(schema.key), kind="stable", ignore_index=True)
@@ -336,8 +338,8 @@ def cut(name: str, frame: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> from datetime import date
-    >>> tickets = typed("tickets", pd.DataFrame({"ticket_id": ["1"], "customer_id": ["c"], "opened_at": ["2026-03-01"], "resolved_at": ["2026-03-09"]}))
-    >>> cut("tickets", tickets, date(2026, 3, 5))["resolved_at"].isna().all()
+    >>> asked = {"ticket_id": ["1"], "customer_id": ["c"], "opened_at": ["2026-03-01"], "resolved_at": ["2026-03-09"]}
+    >>> cut("tickets", typed("tickets", pd.DataFrame(asked)), date(2026, 3, 5))["resolved_at"].isna().all()
     np.True_
     """
     import pandas as pd
@@ -362,7 +364,9 @@ def dictionary() -> str:
         rows = [
             f"| `{column.name}` | {column.kind} | {'yes' if column.required else ''} | {_meaning(column)} |" for column in schema.columns
         ]
-        parts.append("\n".join([f"### {schema.name}", "", schema.meaning, "", "| column | kind | required | meaning |", "|---|---|---|---|", *rows]))
+        parts.append(
+            "\n".join([f"### {schema.name}", "", schema.meaning, "", "| column | kind | required | meaning |", "|---|---|---|---|", *rows])
+        )
     return "\n\n".join(parts) + "\n"
 
 

@@ -90,7 +90,11 @@ def _files(folder: Path, source: Source) -> list[Path]:
 
 def _key(folder: Path, files: list[tuple[Source, Path]], secret: str) -> str:
     parts = [__version__, secret, (folder / "shop.toml").read_text(encoding="utf-8-sig")]
-    parts += [source.read_text(encoding="utf-8") for source in sorted(Path(__file__).parent.rglob("*.[pt][yo]*")) if "__pycache__" not in source.parts]
+    parts += [
+        source.read_text(encoding="utf-8")
+        for source in sorted(Path(__file__).parent.rglob("*.[pt][yo]*"))
+        if "__pycache__" not in source.parts
+    ]
     parts += [f"{path.name} {_sha256(path)}" for _, path in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -185,12 +189,16 @@ def _overlap(work: _Work, table: str, text: pd.DataFrame, form: Profile, source:
 
 def hash_row(cells: Iterable[Any]) -> bytes:
     """Return a short mark of a row of cells."""
-    return hashlib.blake2b("\x1f".join("" if cell != cell or cell is None else str(cell) for cell in cells).encode(), digest_size=16).digest()
+    return hashlib.blake2b(
+        "\x1f".join("" if cell != cell or cell is None else str(cell) for cell in cells).encode(), digest_size=16
+    ).digest()
 
 
 def _check_last_orders(frames: dict[str, pd.DataFrame]) -> None:
     if frames["orders"].empty:
-        raise InputError("orders", "hold no order that counts: all were cancelled, unpaid, zero or refunded", "look into private/quarantine.csv")
+        raise InputError(
+            "orders", "hold no order that counts: all were cancelled, unpaid, zero or refunded", "look into private/quarantine.csv"
+        )
 
 
 def _warn_of_money(report: Report, orders: pd.DataFrame) -> None:
@@ -214,7 +222,9 @@ def _note_days(report: Report, name: str, frame: pd.DataFrame) -> None:
 
 def _quarantine(work: _Work, table: str, path: Path, rows: pd.DataFrame, reasons: pd.Series) -> None:
     cells = rows.drop(columns=ROW)
-    kept = [" | ".join("" if cell != cell or cell is None else str(cell) for cell in row) for row in cells.itertuples(index=False, name=None)]
+    kept = [
+        " | ".join("" if cell != cell or cell is None else str(cell) for cell in row) for row in cells.itertuples(index=False, name=None)
+    ]
     parts = {"table": table, "file": path.name, "row": rows[ROW].to_numpy(), "reason": reasons.to_numpy(), "cells": kept}
     work.quarantine.append(pd.DataFrame(parts, columns=QUARANTINE_COLUMNS))
 
@@ -240,7 +250,9 @@ def lines(taken: Intake, understood: dict[str, Any]) -> list[str]:
         said += [f"    {number:,} left out: {reason}" for reason, number in table["dropped"].items()]
     money = understood["orders"]
     said.append(f"Money of known customers: {money['gross']} gross - {money['discounts']} discounts - {money['refunds']} refunds")
-    said.append(f"  - {money['dropped']} of orders left out = {money['net']} net, in {money['orders']:,} orders of {money['customers']:,} customers")
+    said.append(
+        f"  - {money['dropped']} of orders left out = {money['net']} net, in {money['orders']:,} orders of {money['customers']:,} customers"
+    )
     said.append(f"  beside it {money['anonymous_net']} sold without a customer")
     said += [f"Please look: {warning}" for warning in understood["warnings"]]
     return said + [f"{slug}: {state}" for slug, state in understood["tactics"].items()]

@@ -27,7 +27,9 @@ COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)")
 DAY_WORD = re.compile(r"(\d{1,2})[-\s.]+([^\W\d_]+)\.?[-\s,]+(\d{4}|\d\d)")
 WORD_DAY = re.compile(r"([^\W\d_]+)\.?[-\s]+(\d{1,2}),?\s+(\d{4})")
 SERIAL = re.compile(r"[2-7]\d{4}(?:[.,]\d+)?")
-TIME = re.compile(r"(\d{1,2})[:.](\d\d)(?:[:.](\d\d)(?:[.,](\d{1,6})\d*)?)?\s*(?:([ap])\.?m\.?)?\s*(z|utc|gmt|[+-]\d\d(?::?\d\d)?)?", re.IGNORECASE)
+TIME = re.compile(
+    r"(\d{1,2})[:.](\d\d)(?:[:.](\d\d)(?:[.,](\d{1,6})\d*)?)?\s*(?:([ap])\.?m\.?)?\s*(z|utc|gmt|[+-]\d\d(?::?\d\d)?)?", re.IGNORECASE
+)
 
 
 def ascii_digits(text: str) -> str:
@@ -112,7 +114,7 @@ def number(text: str, decimal: str = ".") -> Decimal | None:
             if not _grouped(whole, separator):
                 return None
             whole = whole.replace(separator, "")
-    if part and not part.isdecimal() or whole and not whole.isdecimal():
+    if (part and not part.isdecimal()) or (whole and not whole.isdecimal()):
         return None
     return _fitting(Decimal(f"{whole or 0}.{part or 0}" if part else whole), amount.negative)
 
@@ -291,7 +293,9 @@ def _at_time(day: datetime, text: str, zone: ZoneInfo) -> datetime | None:
     if not offset:
         return exact
     digits = "+0000" if offset[0] not in "+-" else offset.replace(":", "").ljust(5, "0")
-    return datetime.strptime(exact.isoformat(timespec="microseconds") + digits, "%Y-%m-%dT%H:%M:%S.%f%z").astimezone(zone).replace(tzinfo=None)
+    return (
+        datetime.strptime(exact.isoformat(timespec="microseconds") + digits, "%Y-%m-%dT%H:%M:%S.%f%z").astimezone(zone).replace(tzinfo=None)
+    )
 
 
 def flag(text: str) -> bool | None:
@@ -369,7 +373,11 @@ def moments(text: pd.Series, zone: str, order: str | None) -> pd.Series:
 def _decided(evidence: Evidence, where: str, answer: str) -> str | None:
     if evidence.contradictory:
         one, other = list(evidence.examples.values())[:2]
-        raise InputError(where, f"{one!r} and {other!r} are written in two ways", f"export it again in one way, or add {answer} to its [[sources]]")
+        raise InputError(
+            where, f"{one!r} and {other!r} are written in two ways", f"export it again in one way, or add {answer} to its [[sources]]"
+        )
     if evidence.decided is None and evidence.unclear is not None:
-        raise InputError(where, f"{evidence.unclear!r} can be read in two ways, like every other here", f"add {answer} to its [[sources]] in shop.toml")
+        raise InputError(
+            where, f"{evidence.unclear!r} can be read in two ways, like every other here", f"add {answer} to its [[sources]] in shop.toml"
+        )
     return evidence.decided

@@ -17,7 +17,15 @@ from loyalty_lab.shop import ShopSettings, Source
 
 FEW_ROWS = 1_000
 FEW_UNREADABLE = 0.01
-LINE_COLUMNS = {"order_id": "id", "customer_id": "id", "ordered_at": "moment", "product_id": "id", "product": "text", "quantity": "number", "unit_price": "money"}
+LINE_COLUMNS = {
+    "order_id": "id",
+    "customer_id": "id",
+    "ordered_at": "moment",
+    "product_id": "id",
+    "product": "text",
+    "quantity": "number",
+    "unit_price": "money",
+}
 LINE_REQUIRED = ("order_id", "customer_id", "ordered_at", "quantity", "unit_price")
 
 
@@ -33,14 +41,20 @@ def columns_of(text: pd.DataFrame, form: Profile, source: Source, file: str) -> 
     theirs = [name for name in text.columns if name != ROW]
     for ours, name in mapping.items():
         if name.startswith("?"):
-            raise InputError("shop.toml", f"{file}: the column for {ours!r} is only guessed: {name!r}", "take the question mark away, or name the right column")
+            raise InputError(
+                "shop.toml",
+                f"{file}: the column for {ours!r} is only guessed: {name!r}",
+                "take the question mark away, or name the right column",
+            )
         if name not in theirs:
             raise InputError(file, f"has no column {name!r} (for {ours!r}); it has {theirs}", "correct [sources.columns] in shop.toml")
     if not mapping:
         mapping = {name: name for name in theirs if name in tables.SCHEMAS[source.table].names}
     for ours in _required(form, source):
         if ours not in mapping:
-            raise InputError(file, f"lacks the required column {ours!r}; it has {theirs}", "add it, or map it under [sources.columns] in shop.toml")
+            raise InputError(
+                file, f"lacks the required column {ours!r}; it has {theirs}", "add it, or map it under [sources.columns] in shop.toml"
+            )
     return mapping
 
 
@@ -72,7 +86,7 @@ def typed_rows(
         kind = LINE_COLUMNS[ours] if form.grain == "line" else tables.SCHEMAS[source.table][ours].kind
         typed[ours] = _column(text[theirs], kind, f"{file}, column {theirs!r}", form, source, settings)
         wrong = typed[ours].isna() & text[theirs].notna()
-        must = ours in required and ours != "customer_id" or (ours in required and source.table != "orders")
+        must = (ours in required and ours != "customer_id") or (ours in required and source.table != "orders")
         wrong_or_empty = wrong | (text[theirs].isna() if must else False)
         if must:
             _check_unreadable(text, theirs, wrong_or_empty, file)
@@ -111,7 +125,11 @@ def _check_unreadable(text: pd.DataFrame, theirs: str, wrong: pd.Series, file: s
     first = text[wrong].iloc[0]
     value = "nothing" if pd.isna(first[theirs]) else repr(str(first[theirs])[:60])
     more = f" (and {int(wrong.sum()) - 1} more rows)" if wrong.sum() > 1 else ""
-    raise InputError(f"{file}, row {first[ROW]}", f"column {theirs!r} holds {value}, which cannot be read{more}", "correct it in the export, or map another column")
+    raise InputError(
+        f"{file}, row {first[ROW]}",
+        f"column {theirs!r} holds {value}, which cannot be read{more}",
+        "correct it in the export, or map another column",
+    )
 
 
 def _checked(typed: pd.DataFrame, table: str, file: str, report: Report) -> pd.DataFrame:

@@ -49,7 +49,11 @@ def salt(private: Path) -> str:
             return text
     except ValueError:
         pass
-    raise InputError("private/salt", f"holds {len(text)} characters that are not 32 bytes in hex", "restore it from a copy; arms and pseudonyms hang on it")
+    raise InputError(
+        "private/salt",
+        f"holds {len(text)} characters that are not 32 bytes in hex",
+        "restore it from a copy; arms and pseudonyms hang on it",
+    )
 
 
 def make_private(private: Path) -> None:

@@ -72,7 +72,9 @@ def propose(folder: Path, exports: list[Path]) -> Proposal:
     if len({each.path.name for each in understood}) < len(understood):
         raise InputError(understood[0].path.name, "two exports have the same file name", "rename one of them")
     if not any(each.table == "orders" for each in understood):
-        raise InputError(understood[0].path.name, f"holds {understood[0].table}; no export of orders was given", "give the export of orders too")
+        raise InputError(
+            understood[0].path.name, f"holds {understood[0].table}; no export of orders was given", "give the export of orders too"
+        )
     text = settings_text(folder.resolve().name, understood)
     _make(folder, understood, text)
     said = [f"{each.path.name}: {each.table}, {each.form.about}" + _guesses(each) for each in understood]
@@ -111,7 +113,9 @@ def _guess(path: Path, header: list[str]) -> dict[str, str]:
         if near:
             found[ours] = f"?{plain[near]}"
     if not found:
-        raise InputError(path.name, f"is not recognised; its columns are {header}", "write shop.toml by hand with [sources.columns], see data/README.md")
+        raise InputError(
+            path.name, f"is not recognised; its columns are {header}", "write shop.toml by hand with [sources.columns], see data/README.md"
+        )
     return found | {ours: "?" for ours in tables.SCHEMAS["orders"].required if ours not in found}
 
 

@@ -36,7 +36,9 @@ def encoding(path: Path, given: str | None = None) -> str:
                 pass
     except (UnicodeDecodeError, LookupError) as error:
         what = f"is not encoded as {wanted}: {str(error)[:80]}"
-        raise InputError(path.name, what, 'say which in shop.toml, under this source: encoding = "cp1254" (Turkish), "cp1251" (Russian), ...') from None
+        raise InputError(
+            path.name, what, 'say which in shop.toml, under this source: encoding = "cp1254" (Turkish), "cp1251" (Russian), ...'
+        ) from None
     return wanted
 
 
@@ -144,7 +146,9 @@ def _read_blanks(path: Path, header: list[str] | None, code: str) -> pd.DataFram
     body = rows if header else rows[1:]
     for number, row in enumerate(body, start):
         if row and len(row) != len(names):
-            raise InputError(f"{path.name}, row {number}", f"has {len(row)} cells instead of {len(names)}: {' '.join(row)[:60]!r}", "correct the row")
+            raise InputError(
+                f"{path.name}, row {number}", f"has {len(row)} cells instead of {len(names)}: {' '.join(row)[:60]!r}", "correct the row"
+            )
     return _numbered(pd.DataFrame([row or [None] * len(names) for row in body], columns=names, dtype="str"), start)
 
 

@@ -74,7 +74,10 @@ class Report(BaseModel):
 
     def as_json(self, settings: ShopSettings, cutoff: str | None, tactics: dict[str, str], warnings: list[str]) -> dict[str, Any]:
         """Return the object that ``check --json`` prints; money is a string with the currency's decimals."""
-        sums = {name: money(getattr(self.bridge, name), settings.currency) for name in ("gross", "discounts", "refunds", "dropped", "net", "anonymous_net")}
+        sums = {
+            name: money(getattr(self.bridge, name), settings.currency)
+            for name in ("gross", "discounts", "refunds", "dropped", "net", "anonymous_net")
+        }
         tables = {name: _ordered(table.model_dump(mode="json")) for name, table in sorted(self.tables.items())}
         counts = {"orders": self.bridge.orders, "customers": self.bridge.customers}
         return {

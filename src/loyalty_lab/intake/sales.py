@@ -82,7 +82,9 @@ def from_lines(rows: pd.DataFrame, profile: Profile) -> Sales:
     reasons = pd.Series(KEPT, index=rows.index, dtype="object")
     reasons[_coded(rows, profile.not_goods)] = "not goods"
     reasons[_coded(rows, profile.test) & (reasons == KEPT)] = "test"
-    is_refund = rows["order_id"].str.startswith(profile.refunds.order_id_starts_with) if profile.refunds else pd.Series(False, index=rows.index)
+    is_refund = (
+        rows["order_id"].str.startswith(profile.refunds.order_id_starts_with) if profile.refunds else pd.Series(False, index=rows.index)
+    )
     goods = rows[reasons == KEPT]
     refunds, sold = goods[is_refund & (goods["amount"] <= 0)], goods[~is_refund]
     bookings = allocate(sold[sold["amount"] > 0], refunds)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from loyalty_lab.errors import UsageError, near_match
 from loyalty_lab.results import Value
@@ -50,11 +51,25 @@ class Worth:
     rows: pd.DataFrame
 
 
-def no_candidates() -> pd.DataFrame:
-    """Return an empty list of candidates."""
+def worth(slug: str, value: Value, rows: Iterable[tuple[str, float | None, str]]) -> Worth:
+    """Put a value and the rows of its sum together; a row is (key below ``<slug>.worth``, value, unit)."""
     import pandas as pd
 
-    return pd.DataFrame(columns=list(CANDIDATE_COLUMNS))
+    keyed = [(f"{slug}.worth.{name}", number, unit) for name, number, unit in rows]
+    return Worth(value, pd.DataFrame(keyed, columns=["key", "value", "unit"]).astype({"value": "float64"}))
+
+
+def candidates(people: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Number people in the order given; each brings every one of `CANDIDATE_COLUMNS` but the rank."""
+    import pandas as pd
+
+    rows = [{"rank": rank, **person} for rank, person in enumerate(people, start=1)]
+    return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
+
+
+def no_candidates() -> pd.DataFrame:
+    """Return an empty list of candidates."""
+    return candidates(())
 
 
 def find(name: str) -> Tactic:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from loyalty_lab.metrics import LEVEL, Z, wilson, year_before
-from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value
-from loyalty_lab.tactics import CANDIDATE_COLUMNS, Worth, no_candidates
+from loyalty_lab.metrics import year_before
+from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
+from loyalty_lab.shares import difference, share
+from loyalty_lab.tactics import Worth, candidates, no_candidates, worth
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
@@ -56,9 +56,10 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     tickets = _of_the_year(shop, cutoff)
     curve = waiting_curve(tickets["wait"], tickets["replied"])
     facts = _wait_facts(tickets, curve, cutoff) | _open_facts(_tickets(shop, cutoff)) | _return_facts(shop, cutoff)
-    args = _spoken(facts)
+    args = spoken(facts)
     variant = "none" if tickets.empty else "waiting" if facts["open"].value else "clear"
-    claim = Claim(key=f"{SLUG}.claim.essential", source="Zendesk CX Trends, quoted in a trade guide")
+    seen = facts["difference"] if facts["difference"].value is not None else None
+    claim = Claim(key=f"{SLUG}.claim.essential", source=f"{SLUG}.claim.essential-source", shop_value=seen)
     return Findings(
         facts=facts,
         tables={"waiting": curve},
@@ -75,18 +76,17 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     """
     tickets, facts = _of_the_year(shop, cutoff), _return_facts(shop, cutoff)
     slow = tickets[tickets["wait"] > FAST]
-    worth = forecast["save_value"].reindex(slow["customer_id"].unique()).dropna()
-    mean = float(worth.mean()) if len(worth) else None
+    values = forecast["save_value"].reindex(slow["customer_id"].unique()).dropna()
+    mean = float(values.mean()) if len(values) else None
     difference = facts["difference"].value
     ceiling = len(slow) * max(difference, 0.0) * (mean or 0.0) if difference is not None else None
     cost = shop.settings.cost.get("phone")
     rate = cost / mean if cost is not None and mean else None
     rows = [("slow", len(slow), "count"), ("difference", difference, "share"), ("save_value", mean, "money"), ("cost", cost, "money")]
-    rows = [(f"{SLUG}.worth.{name}", number, unit) for name, number, unit in [*rows, ("ceiling", ceiling, "money")]]
     names = ("seen_together", "ceiling") if ceiling is not None else ("too_few",)
     assumptions = [f"{SLUG}.assumption.{name}" for name in names]
     total = Value(high=ceiling, break_even_rate=rate, grade="D", assumptions=assumptions)
-    return Worth(total, pd.DataFrame(rows, columns=["key", "value", "unit"]).astype({"value": "float64"}))
+    return worth(SLUG, total, [*rows, ("ceiling", ceiling, "money")])
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -104,11 +104,10 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     tickets["stake"] = stake.to_numpy()
     tickets = tickets.sort_values(["later", "stake", "wait", "ticket_id"], ascending=[True, False, False, True])
     tickets = tickets.drop_duplicates("customer_id")
-    rows = [
-        {"pseudonym": str(ticket.customer_id), "rank": rank, **_reason(ticket), "value_at_stake": float(ticket.stake), "channel": "phone"}
-        for rank, ticket in enumerate(tickets.itertuples(), start=1)
-    ]
-    return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS)) if rows else no_candidates()
+    return candidates(
+        {"pseudonym": str(ticket.customer_id), **_reason(ticket), "value_at_stake": float(ticket.stake), "channel": "phone"}
+        for ticket in tickets.itertuples()
+    )
 
 
 def waiting_curve(wait: pd.Series, replied: pd.Series) -> pd.DataFrame:
@@ -189,7 +188,7 @@ def _wait_facts(tickets: pd.DataFrame, curve: pd.DataFrame, cutoff: date) -> dic
         "tickets": Fact(value=len(tickets), unit="count", window=window),
         "median_wait": Fact(value=_reached(curve, 0.5), unit="days", n=len(tickets), window=window),
         "p90_wait": Fact(value=_reached(curve, 0.9), unit="days", n=len(tickets), window=window),
-        "promises_kept": _share(kept, len(due), window),
+        "promises_kept": share(kept, len(due), window),
     }
 
 
@@ -216,8 +215,8 @@ def _return_facts(shop: Shop, cutoff: date) -> dict[str, Fact]:
     back = _came_back(old, shop.orders)
     slow = old["wait"] > FAST
     counts = [(int(back[group].sum()), int(group.sum())) for group in (~slow, slow)]
-    facts = {name: _share(*count, None) for name, count in zip(("return_fast", "return_slow"), counts, strict=True)}
-    return facts | {"difference": _difference(*counts)}
+    facts = {name: share(*count, None) for name, count in zip(("return_fast", "return_slow"), counts, strict=True)}
+    return facts | {"difference": difference(*counts)}
 
 
 def _came_back(tickets: pd.DataFrame, orders: pd.DataFrame) -> pd.Series:
@@ -229,35 +228,9 @@ def _came_back(tickets: pd.DataFrame, orders: pd.DataFrame) -> pd.Series:
     return pd.Series(tickets.index.isin(rows), index=tickets.index)
 
 
-def _difference(fast: tuple[int, int], slow: tuple[int, int]) -> Fact:
-    """Difference of two shares with Newcombe's interval (1998, method 10); no value where one side is empty."""
-    if not fast[1] or not slow[1]:
-        return Fact(value=None, unit="share", n=fast[1] + slow[1])
-    (a, n), (b, m) = fast, slow
-    (low_a, high_a), (low_b, high_b) = wilson(a, n, Z), wilson(b, m, Z)
-    p, q = a / n, b / m
-    low, high = p - q - sqrt((p - low_a) ** 2 + (high_b - q) ** 2), p - q + sqrt((high_a - p) ** 2 + (q - low_b) ** 2)
-    return Fact(value=p - q, unit="share", n=n + m, interval=(low, high, LEVEL))
-
-
 def _figure(curve: pd.DataFrame, args: dict) -> Figure:
     line = {"label": {"key": f"{SLUG}.line", "args": {}}, "shares": [0.0, *curve["share"].tolist()]}
     data = {"days": [0.0, *curve["days"].tolist()], "lines": [line], "reference_days": [1]}
     if curve["days"].max() <= 0:
         data["days"][-1] = 1.0
-    title, alt = (Message(key=f"{SLUG}.figure.waiting{end}", args=args) for end in ("", "-alt"))
-    return Figure(id="waiting", chart="curve", data=data, title=title, alt=alt)
-
-
-def _share(count: int, n: int, window: tuple[date, date] | None) -> Fact:
-    if not n:
-        return Fact(value=None, unit="share", n=0, window=window)
-    return Fact(value=count / n, unit="share", n=n, interval=(*wilson(count, n), LEVEL), window=window)
-
-
-def _spoken(facts: dict[str, Fact]) -> dict:
-    args = {name: fact.value for name, fact in facts.items()}
-    for name, fact in facts.items():
-        if fact.unit == "share":
-            args[f"{name}_low"], args[f"{name}_high"] = fact.interval[:2] if fact.interval else (None, None)
-    return args
+    return Figure.of(SLUG, "waiting", "curve", data, args)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab.customers import days_since_last, own_rhythm
-from loyalty_lab.metrics import LEVEL, wilson, year_before
-from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value
-from loyalty_lab.tactics import CANDIDATE_COLUMNS, Worth, no_candidates
+from loyalty_lab.customers import days_since_last, letters_sent, not_to_be_contacted, own_rhythm
+from loyalty_lab.metrics import year_before
+from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
+from loyalty_lab.shares import share, wilson
+from loyalty_lab.tactics import Worth, candidates, no_candidates, worth
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
@@ -21,6 +22,7 @@ AWAY = 1.5
 LONG_GONE = 0.98
 TIME_TO_REPLY = 14
 ANSWERS = ("reply", "visit", "order")
+SPOKEN = ("coverage", "days_since_contact", "same_twice", "reply_rate", "opt_outs")
 
 
 def diagnose(shop: Shop, cutoff: date) -> Findings:
@@ -53,21 +55,21 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     facts = {
         "customers": Fact(value=len(away), unit="count"),
         "overdue": Fact(value=int(away["overdue"].sum()), unit="count", n=len(away)),
-        "overdue_share": _share(int(away["overdue"].sum()), len(away), None),
+        "overdue_share": share(int(away["overdue"].sum()), len(away), None),
     }
-    sent = _sent(shop)
+    sent = letters_sent(shop)
     templates = pd.DataFrame(columns=["template", "sent", "answered", "share", "low", "high"])
     if not sent.empty:
         facts |= _contact_facts(shop, away, sent, window)
         templates = _by_template(sent, cutoff)
-    args = _spoken(facts)
+    args = dict.fromkeys(SPOKEN) | spoken(facts)
     variant = "none" if away.empty else "contacts" if not sent.empty else "orders"
     return Findings(
         facts=facts,
         tables={"templates": templates},
         figures=(_bars(templates, args | _best(templates)),) if len(templates) else (),
         messages=tuple(Message(key=f"{SLUG}.{role}.{variant}", args=args) for role in ("headline", "stand")),
-        claims=(Claim(key=f"{SLUG}.claim.hundreds", source="guides for shopkeepers; no study named"),),
+        claims=(Claim(key=f"{SLUG}.claim.hundreds", source=f"{SLUG}.claim.hundreds-source"),),
     )
 
 
@@ -82,16 +84,10 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     mean = float(people["save_value"].mean()) if len(people) else None
     ceiling = float(people["stake"].sum())
     rate = cost / mean if cost is not None and mean else None
-    rows = [
-        (f"{SLUG}.worth.candidates", len(people), "count"),
-        (f"{SLUG}.worth.save_value", mean, "money"),
-        (f"{SLUG}.worth.cost", cost, "money"),
-        (f"{SLUG}.worth.break_even", rate, "share"),
-        (f"{SLUG}.worth.at_stake", ceiling, "money"),
-    ]
+    rows = [("candidates", len(people), "count"), ("save_value", mean, "money"), ("cost", cost, "money")]
+    rows += [("break_even", rate, "share"), ("at_stake", ceiling, "money")]
     assumptions = [f"{SLUG}.assumption.{name}" for name in ("ceiling", "save_value", "cost" if cost is not None else "no_cost")]
-    worth = Value(high=ceiling, break_even_rate=rate, grade="D", assumptions=assumptions)
-    return Worth(worth, pd.DataFrame(rows, columns=["key", "value", "unit"]).astype({"value": "float64"}))
+    return worth(SLUG, Value(high=ceiling, break_even_rate=rate, grade="D", assumptions=assumptions), rows)
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -104,10 +100,9 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
         return no_candidates()
     used = _used_templates(shop)
     channel = _channels(shop).reindex(people.index)
-    rows = [
+    return candidates(
         {
             "pseudonym": str(person.Index),
-            "rank": rank,
             "reason": f"{SLUG}.reason.{'away' if person.has_rhythm else 'once'}",
             "arguments": {
                 "days": int(person.days),
@@ -117,9 +112,8 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
             "value_at_stake": float(person.stake),
             "channel": "letter" if pd.isna(channel[person.Index]) else str(channel[person.Index]),
         }
-        for rank, person in enumerate(people.itertuples(), start=1)
-    ]
-    return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
+        for person in people.itertuples()
+    )
 
 
 def next_template(used: list[str]) -> str:
@@ -150,7 +144,7 @@ def _away(shop: Shop, cutoff: date) -> pd.DataFrame:
 def _candidates(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     away = _away(shop, cutoff)
     people = away[away["overdue"]].join(forecast[["churn_probability", "save_value"]], how="inner")
-    people = people[~people.index.isin(_barred(shop, cutoff))].fillna({"churn_probability": 0.0, "save_value": 0.0})
+    people = people[~people.index.isin(not_to_be_contacted(shop, cutoff))].fillna({"churn_probability": 0.0, "save_value": 0.0})
     people = people.assign(
         stake=people["save_value"] * people["churn_probability"],
         gone=people["churn_probability"] >= LONG_GONE,
@@ -159,35 +153,11 @@ def _candidates(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFram
     return people.sort_values(["gone", "stake", "code"], ascending=[True, False, True])
 
 
-def _barred(shop: Shop, cutoff: date) -> set[str]:
-    """Customers who refused or opted out, or whom the shop contacted within the gap."""
-    barred: set[str] = set()
-    customers, contacts = shop.customers, shop.contacts
-    if customers is not None and "consent_contact" in customers.columns:
-        barred |= set(customers.loc[customers["consent_contact"].eq(False).fillna(False).astype(bool), "customer_id"])
-    if contacts is not None and not contacts.empty:
-        sent, gap = _sent(shop), pd.Timedelta(days=shop.settings.contact_gap_days)
-        barred |= set(sent.loc[sent["sent_at"] > pd.Timestamp(cutoff) - gap, "customer_id"])
-        if "outcome" in contacts.columns:
-            barred |= set(contacts.loc[contacts["outcome"].eq("opt_out").fillna(False).astype(bool), "customer_id"])
-    return barred
-
-
-def _sent(shop: Shop) -> pd.DataFrame:
-    """What the shop sent, oldest first; a contact without a direction counts as sent."""
-    contacts = shop.contacts
-    if contacts is None or contacts.empty:
-        return pd.DataFrame(columns=["customer_id", "sent_at"])
-    if "direction" in contacts.columns:
-        contacts = contacts[contacts["direction"].ne("in").fillna(True).astype(bool)]
-    return contacts[contacts["customer_id"].notna()].sort_values("sent_at", kind="stable")
-
-
 def _contact_facts(shop: Shop, away: pd.DataFrame, sent: pd.DataFrame, window: tuple[date, date]) -> dict[str, Fact]:
     end = pd.Timestamp(window[1]) + pd.Timedelta(days=1)
     sent = sent[sent["customer_id"].isin(away.index)]
     reached = sent.loc[sent["sent_at"] >= pd.Timestamp(window[0]), "customer_id"].nunique()
-    facts = {"coverage": _share(int(reached), len(away), window)}
+    facts = {"coverage": share(int(reached), len(away), window)}
     if len(sent):
         ago = (end - sent.groupby("customer_id")["sent_at"].max()).dt.days
         facts["days_since_contact"] = Fact(value=float(ago.median()), unit="days", n=len(ago))
@@ -195,9 +165,9 @@ def _contact_facts(shop: Shop, away: pd.DataFrame, sent: pd.DataFrame, window: t
         facts["same_twice"] = _same_twice(sent)
     if "outcome" in sent.columns:
         told = _answerable(sent, window[1])
-        facts["reply_rate"] = _share(int(told["outcome"].isin(ANSWERS).sum()), len(told), None)
+        facts["reply_rate"] = share(int(told["outcome"].isin(ANSWERS).sum()), len(told), None)
         left = int(shop.contacts["outcome"].eq("opt_out").sum())
-        facts["opt_outs"] = _share(min(left, len(sent)), len(sent), None)
+        facts["opt_outs"] = share(min(left, len(sent)), len(sent), None)
     return facts
 
 
@@ -206,7 +176,7 @@ def _same_twice(sent: pd.DataFrame) -> Fact:
     letters = sent[sent["template_id"].notna()]
     before = letters.groupby("customer_id")["template_id"].shift(1)
     later = before.notna()
-    return _share(int((letters["template_id"][later] == before[later]).sum()), int(later.sum()), None)
+    return share(int((letters["template_id"][later] == before[later]).sum()), int(later.sum()), None)
 
 
 def _answerable(sent: pd.DataFrame, cutoff: date) -> pd.DataFrame:
@@ -235,8 +205,7 @@ def _bars(templates: pd.DataFrame, args: dict) -> Figure:
         "unit": "share",
         "reference": args.get("reply_rate"),
     }
-    title, alt = (Message(key=f"{SLUG}.figure.replies{end}", args=args) for end in ("", "-alt"))
-    return Figure(id="replies", chart="bars", data=data, title=title, alt=alt)
+    return Figure.of(SLUG, "replies", "bars", data, args)
 
 
 def _best(templates: pd.DataFrame) -> dict:
@@ -247,7 +216,7 @@ def _best(templates: pd.DataFrame) -> dict:
 
 
 def _used_templates(shop: Shop) -> dict[str, list[str]]:
-    sent = _sent(shop)
+    sent = letters_sent(shop)
     if "template_id" not in sent.columns:
         return {}
     letters = sent.dropna(subset=["template_id"])
@@ -259,19 +228,3 @@ def _channels(shop: Shop) -> pd.Series:
     if customers is None or "preferred_channel" not in customers.columns:
         return pd.Series(dtype="object")
     return customers.drop_duplicates("customer_id").set_index("customer_id")["preferred_channel"].astype("object")
-
-
-def _share(count: int, n: int, window: tuple[date, date] | None) -> Fact:
-    if not n:
-        return Fact(value=None, unit="share", n=0, window=window)
-    return Fact(value=count / n, unit="share", n=n, interval=(*wilson(count, n), LEVEL), window=window)
-
-
-def _spoken(facts: dict[str, Fact]) -> dict:
-    names = ("customers", "overdue", "overdue_share", "coverage", "days_since_contact", "same_twice", "reply_rate", "opt_outs")
-    args: dict = dict.fromkeys(names)
-    for name, fact in facts.items():
-        args[name] = fact.value
-        if fact.interval:
-            args[f"{name}_low"], args[f"{name}_high"] = fact.interval[:2]
-    return args

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import metrics
+from loyalty_lab import metrics, shares
 from loyalty_lab.customers import days_since_last, own_rhythm, purchase_days
-from loyalty_lab.metrics import LEVEL, wilson, year_before
-from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value
-from loyalty_lab.tactics import CANDIDATE_COLUMNS, Worth, no_candidates
+from loyalty_lab.metrics import year_before
+from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
+from loyalty_lab.tactics import Worth, candidates, worth
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
@@ -59,10 +59,10 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
         "quiet": Fact(value=len(_quiet(shop, cutoff)), unit="count", n=len(best(margin))),
         **_groups(shop, cutoff, window),
     }
-    args = _spoken(facts)
+    args = spoken(facts)
     variant = "none" if share.value is None else "shares" if facts["persistence"].value is None else "faithful"
     headline = "none" if share.value is None else "quiet" if facts["quiet"].value else "here"
-    pareto = Claim(key=f"{SLUG}.claim.pareto", source="a rule of thumb, after Pareto", shop_value=None if share.value is None else share)
+    pareto = Claim(key=f"{SLUG}.claim.pareto", source=f"{SLUG}.claim.pareto-source", shop_value=None if share.value is None else share)
     return Findings(
         facts=facts,
         tables={"groups": _group_table(facts)},
@@ -81,26 +81,22 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     mean = float(people["save_value"].mean()) if len(people) else None
     ceiling = float(people["stake"].sum())
     rows = [("quiet", len(people), "count"), ("save_value", mean, "money"), ("at_stake", ceiling, "money")]
-    frame = pd.DataFrame([(f"{SLUG}.worth.{name}", number, unit) for name, number, unit in rows], columns=["key", "value", "unit"])
-    assumptions = [f"{SLUG}.assumption.{name}" for name in ("ceiling", "luck")]
-    return Worth(Value(high=ceiling, grade="D", assumptions=assumptions), frame.astype({"value": "float64"}))
+    return worth(SLUG, Value(high=ceiling, grade="D", assumptions=[f"{SLUG}.assumption.{name}" for name in ("ceiling", "luck")]), rows)
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     """List those of the best fifth who have been away more than twice as long as usual for them; most at stake first."""
     people = _candidates(shop, cutoff, forecast)
-    rows = [
+    return candidates(
         {
             "pseudonym": str(person.Index),
-            "rank": rank,
             "reason": f"{SLUG}.reason.gone",
             "arguments": {"days": int(person.days), "rhythm": max(1, round(person.rhythm))},
             "value_at_stake": float(person.stake),
             "channel": "phone",
         }
-        for rank, person in enumerate(people.itertuples(), start=1)
-    ]
-    return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS)) if rows else no_candidates()
+        for person in people.itertuples()
+    )
 
 
 def margin_of_year(shop: Shop, cutoff: date) -> pd.Series:
@@ -138,9 +134,7 @@ def _persistence(shop: Shop, margin: pd.Series, cutoff: date) -> Fact:
         return Fact(value=None, unit="share", n=0, window=window)
     earlier = best(margin_of_year(shop, before))
     stayed, n = int(earlier.isin(best(margin)).sum()), len(earlier)
-    if not n:
-        return Fact(value=None, unit="share", n=0, window=window)
-    return Fact(value=stayed / n, unit="share", n=n, interval=(*wilson(stayed, n), LEVEL), window=window)
+    return shares.share(stayed, n, window)
 
 
 def _groups(shop: Shop, cutoff: date, window: tuple[date, date]) -> dict[str, Fact]:
@@ -178,13 +172,4 @@ def _lorenz(margin: pd.Series, cutoff: date, args: dict) -> tuple[Figure, ...]:
     if curve.empty or args["top_share"] is None:
         return ()
     data = {"customers": curve["customers"].tolist(), "sales": curve["sales"].tolist(), "point": [TOP, args["top_share"]]}
-    title, alt = (Message(key=f"{SLUG}.figure.lorenz{end}", args=args) for end in ("", "-alt"))
-    return (Figure(id="lorenz", chart="lorenz", data=data, title=title, alt=alt),)
-
-
-def _spoken(facts: dict[str, Fact]) -> dict:
-    args = {name: fact.value for name, fact in facts.items()}
-    for name, fact in facts.items():
-        if fact.unit == "share":
-            args[f"{name}_low"], args[f"{name}_high"] = fact.interval[:2] if fact.interval else (None, None)
-    return args
+    return (Figure.of(SLUG, "lorenz", "lorenz", data, args),)
