@@ -153,13 +153,6 @@ def test_cohorts_start_full_and_hold_only_quarters_that_are_over():
     assert (table["start"] + pd.to_timedelta(table["quarter"] * 92, unit="D")).max() < pd.Timestamp("2025-11-01")
 
 
-def test_wilson_holds_the_published_example():
-    # Newcombe (1998), 81 of 263: 0.2553 to 0.3662.
-    assert metrics.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert metrics.wilson(0, 20)[0] == 0
-    assert metrics.wilson(20, 20)[1] == 1
-
-
 def test_the_trend_ends_in_the_scorecard_and_says_nothing_of_years_it_has_not_seen():
     shop = shop_of(orders_of())
     trend = metrics.trend(shop, CUTOFF, quarters=8).set_index(["metric", "end"])["value"].unstack("metric")

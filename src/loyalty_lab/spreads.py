@@ -150,6 +150,8 @@ def _worth_label(book: Book, slug: str, key: str) -> str:
 def _break_even(book: Book, value: Value | None, kind: str) -> str:
     if value and value.grade in ("A", "B") and None not in (value.low, value.high):
         return book.say("worth.measured_text", range=book.range(value.low, value.high, "money"))
+    if value and value.break_even_rate is not None and value.break_even_rate > 1:
+        return book.say("worth.never_text")
     if value and value.break_even_rate is not None:
         return book.say("worth.duty_rate" if kind == "duty" else "worth.break_even_text", rate=rate(book, value.break_even_rate))
     return book.say({"duty": "worth.duty_text", "watch": "worth.watch_text"}.get(kind, "worth.break_even_none"))

@@ -98,9 +98,10 @@ def understand(path: Path) -> Understood:
         if form.fits(header):
             return Understood(path, form.table, name, form, {})
     mapped = profiles()["mapped"]
-    for name, schema in tables.SCHEMAS.items():
-        if set(schema.required) <= set(header):
-            return Understood(path, name, "mapped", mapped, {})
+    ours = [schema for schema in tables.SCHEMAS.values() if set(schema.required) <= set(header)]
+    if ours:
+        closest = max(ours, key=lambda schema: (len(set(schema.names) & set(header)), len(schema.required)))
+        return Understood(path, closest.name, "mapped", mapped, {})
     return Understood(path, "orders", "mapped", mapped, _guess(path, header))
 
 

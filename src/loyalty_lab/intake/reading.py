@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -31,6 +32,7 @@ def encoding(path: Path, given: str | None = None) -> str:
         return "utf-16"
     wanted = given or "utf-8-sig"
     try:
+        codecs.lookup(wanted)
         with io.TextIOWrapper(_open(path), encoding=wanted, newline="") as text:
             while text.read(1 << 20):
                 pass

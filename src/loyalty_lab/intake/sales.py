@@ -7,16 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from loyalty_lab.intake import words
 from loyalty_lab.intake.formats import Codes, Profile
 from loyalty_lab.intake.refunds import allocate
 from loyalty_lab.intake.report import Bridge
 
-STATUSES = {
-    "cancelled": {"cancelled", "canceled", "voided", "void", "iptal", "iptal edildi", "বাতিল", "չեղարկված", "отменен"},
-    "unpaid": {"unpaid", "pending", "authorized", "expired", "failed", "on hold", "bekliyor", "ödenmedi", "অপরিশোধিত", "չվճարված"},
-    "test": {"test"},
-    "refunded in full": {"refunded", "iade edildi", "ফেরত", "վերադարձված"},
-}
+STATES = ("cancelled", "unpaid", "test", "refunded in full")
 MONEY = ("gross_amount", "discount_amount", "refund_amount", "tax_amount", "shipping_amount", "margin_amount", "net_amount")
 KEPT, UNMATCHED = "", "refund without an order"
 
@@ -86,12 +82,13 @@ def from_lines(rows: pd.DataFrame, profile: Profile) -> Sales:
         rows["order_id"].str.startswith(profile.refunds.order_id_starts_with) if profile.refunds else pd.Series(False, index=rows.index)
     )
     goods = rows[reasons == KEPT]
-    refunds, sold = goods[is_refund & (goods["amount"] <= 0)], goods[~is_refund]
+    back = is_refund[goods.index]
+    refunds, sold = goods[back & (goods["amount"] <= 0)], goods[~back]
     bookings = allocate(sold[sold["amount"] > 0], refunds)
     orders = _orders_of(sold, bookings)
     reasons[sold.index] = sold["order_id"].map(orders["reason"]).to_numpy()
     reasons[refunds.index] = _refund_reasons(refunds, bookings, sold["order_id"].map(orders["reason"]))
-    reasons[goods.index[is_refund[goods.index] & (goods["amount"] > 0)]] = UNMATCHED
+    reasons[goods.index[back & (goods["amount"] > 0)]] = UNMATCHED
     bridge = _bridge(orders)
     tests = int(rows.loc[(reasons == "test") & rows["customer_id"].notna(), "amount"].clip(lower=0).sum())
     bridge.gross, bridge.dropped = bridge.gross + tests, bridge.dropped + tests
@@ -123,7 +120,7 @@ def _orders_of(sold: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
 def _refund_reasons(refunds: pd.DataFrame, bookings: pd.DataFrame, fate: pd.Series) -> pd.Series:
     """A refund is kept if any order it reduces is, else it goes with that order; without one it stands apart."""
     told = bookings.assign(reason=bookings["sale"].map(fate)).sort_values(["refund", "reason"], kind="stable")
-    return told.drop_duplicates("refund").set_index("refund")["reason"].reindex(refunds.index).fillna(UNMATCHED).astype("object")
+    return told.drop_duplicates("refund").set_index("refund")["reason"].astype("object").reindex(refunds.index).fillna(UNMATCHED)
 
 
 def _kept_lines(sold: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
@@ -133,12 +130,13 @@ def _kept_lines(sold: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reasons(orders: pd.DataFrame, keep_unpaid: bool) -> pd.Series:
-    status = orders["status"].fillna("").str.strip().str.casefold() if "status" in orders else pd.Series("", index=orders.index)
-    choices = {reason: status.isin(words) for reason, words in STATUSES.items() if not (keep_unpaid and reason == "unpaid")}
-    choices |= {"zero": orders["gross_amount"] <= 0, "refunded in full": (orders["net_amount"] <= 0) & (orders["refund_amount"] > 0)}
-    choices["zero amount left"] = orders["net_amount"] <= 0
-    told = np.select(list(choices.values()), list(choices), KEPT)
-    return pd.Series(told, index=orders.index, dtype="object").replace("zero amount left", "zero")
+    status = orders["status"].fillna("") if "status" in orders else pd.Series("", index=orders.index)
+    meant = status.map({word: words.statuses().get(words.fold(word), KEPT) for word in status.unique()})
+    choices = {reason: meant == reason for reason in STATES if not (keep_unpaid and reason == "unpaid")}
+    nothing_left = orders["net_amount"] <= 0
+    sums = [("zero", orders["gross_amount"] <= 0), ("refunded in full", nothing_left & (orders["refund_amount"] > 0)), ("zero", nothing_left)]
+    reasons, holds = zip(*choices.items(), *sums, strict=True)
+    return pd.Series(np.select(holds, reasons, KEPT), index=orders.index, dtype="object")
 
 
 def _bridge(orders: pd.DataFrame) -> Bridge:

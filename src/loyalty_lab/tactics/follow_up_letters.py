@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     if people.empty:
         return no_candidates()
     used = _used_templates(shop)
+    letters = sorted({each for sent in used.values() for each in sent}) or list(TEMPLATES)
     channel = _channels(shop).reindex(people.index)
     return candidates(
         {
@@ -107,7 +109,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
             "arguments": {
                 "days": int(person.days),
                 "rhythm": max(1, round(person.rhythm)),
-                "template": next_template(used.get(person.Index, [])),
+                "template": next_template(used.get(person.Index, []), letters),
             },
             "value_at_stake": float(person.stake),
             "channel": "letter" if pd.isna(channel[person.Index]) else str(channel[person.Index]),
@@ -116,7 +118,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def next_template(used: list[str]) -> str:
+def next_template(used: list[str], letters: Sequence[str] = TEMPLATES) -> str:
     """Return the letter to send next: after as many as were sent already, skipping those used; else the least recent.
 
     Examples
@@ -124,10 +126,10 @@ def next_template(used: list[str]) -> str:
     >>> next_template([]), next_template(["A"]), next_template(["A", "C"]), next_template(list("BACDEF"))
     ('A', 'B', 'D', 'B')
     """
-    start = len(used) % len(TEMPLATES)
-    turned = TEMPLATES[start:] + TEMPLATES[:start]
+    start = len(used) % len(letters)
+    turned = [*letters[start:], *letters[:start]]
     fresh = [letter for letter in turned if letter not in used]
-    return fresh[0] if fresh else min(TEMPLATES, key=lambda letter: len(used) - used[::-1].index(letter))
+    return fresh[0] if fresh else min(letters, key=lambda letter: len(used) - used[::-1].index(letter))
 
 
 def _away(shop: Shop, cutoff: date) -> pd.DataFrame:

@@ -1,0 +1,141 @@
+"""Arms that follow from a secret, rounds that stand, and a ledger that is only ever appended to."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loyalty_lab import assignment
+from loyalty_lab.assignment import COLUMNS, Round, append, arms_for, draw, open_round, read_ledger, running, treated_share
+from loyalty_lab.errors import InputError
+
+SALT, SLUG = "ab" * 32, "follow-up-letters"
+OPENED, HANDED_OVER = date(2026, 10, 31), date(2026, 11, 2)
+EMPTY = pd.DataFrame(columns=list(COLUMNS), dtype="str")
+
+
+def people(n: int, first: int = 0) -> pd.DataFrame:
+    units = [f"C{number:05d}" for number in range(first, first + n)]
+    return pd.DataFrame({"unit": units, "stratum": ["regular" if at % 3 else "once" for at in range(n)], "spend": np.arange(n) * 1.5})
+
+
+def begin(n: int = 10, ledger: pd.DataFrame = EMPTY, cutoff: date = OPENED) -> pd.DataFrame:
+    return arms_for(SALT, ledger, SLUG, cutoff, cutoff + timedelta(days=2), 60, people(n))[2]
+
+
+def test_the_lot_is_even_secret_and_independent_between_rounds():
+    units = [f"C{number}" for number in range(20_000)]
+    first, other_tactic, other_round, other_shop = (
+        np.array([draw(salt, slug, day, unit) for unit in units])
+        for salt, slug, day in ((SALT, SLUG, OPENED), (SALT, "referral", OPENED), (SALT, SLUG, HANDED_OVER), ("cd" * 32, SLUG, OPENED))
+    )
+
+    assert abs(np.mean(first < 0.5) - 0.5) < 0.012  # three standard errors
+    assert abs(np.mean(first < 0.9) - 0.9) < 0.007
+    for other in (other_tactic, other_round, other_shop):
+        assert abs(np.corrcoef(first, other)[0, 1]) < 0.022
+
+
+@pytest.mark.parametrize(("eligible", "held_out"), [(10, 5), (4_999, 2_499.5), (5_000, 500), (3_000_000, 300_000), (5_001, 500.1)])
+def test_half_is_kept_aside_in_a_small_shop_and_a_tenth_in_a_large_one(eligible, held_out):
+    assert eligible * (1 - treated_share(eligible)) == pytest.approx(held_out)
+
+
+def test_a_small_round_treats_one_of_each_pair_of_neighbours():
+    drawn = open_round(SALT, Round(SLUG, OPENED, HANDED_OVER, 60), people(101))
+    paired = drawn[drawn["pair"] != ""]
+
+    assert len(paired) == 100
+    assert (paired.groupby("pair")["arm"].agg(set).map(len) == 2).all()
+    spend = people(101).set_index("unit")["spend"].reindex(paired["unit"]).to_numpy().reshape(-1, 2)
+    assert np.abs(spend[:, 0] - spend[:, 1]).max() <= 4.5 or len(set(paired["stratum"])) > 1
+
+
+def test_pairs_balance_the_arms_better_than_plain_lots():
+    rng = np.random.default_rng(3)
+    gaps = {"paired": [], "plain": []}
+    for number in range(60):
+        group = people(80).assign(spend=rng.lognormal(3, 1, 80), stratum="all")
+        cycle = Round(SLUG, OPENED + timedelta(days=number), HANDED_OVER, 60)
+        drawn = open_round(SALT, cycle, group).set_index("unit")["arm"].reindex(group["unit"]).to_numpy() == "treated"
+        plain = np.array([draw(SALT, SLUG, cycle.opened_on, unit) < 0.5 for unit in group["unit"]])
+        for name, arm in (("paired", drawn), ("plain", plain)):
+            gaps[name].append(group["spend"][arm].mean() - group["spend"][~arm].mean())
+
+    assert np.std(gaps["paired"]) < 0.6 * np.std(gaps["plain"])
+
+
+def test_a_rerun_at_the_same_cutoff_keeps_every_arm_and_adds_nothing():
+    ledger = begin()
+    cycle, drawn, new = arms_for(SALT, ledger, SLUG, OPENED, HANDED_OVER, 60, people(10))
+
+    assert new.empty
+    assert (cycle.name, cycle.read_on) == (f"{SLUG}@2026-10-31", HANDED_OVER + timedelta(days=60))
+    assert drawn.set_index("unit")["arm"].to_dict() == ledger.set_index("unit")["arm"].to_dict()
+
+
+def test_a_round_goes_on_until_its_reading_date_and_newcomers_join_late():
+    ledger, later = begin(), OPENED + timedelta(days=40)
+    cycle, drawn, new = arms_for(SALT, ledger, SLUG, later, later + timedelta(days=1), 60, people(14))
+
+    assert cycle.opened_on == OPENED
+    assert cycle.read_on == HANDED_OVER + timedelta(days=60)
+    assert new["unit"].tolist() == ["C00010", "C00011", "C00012", "C00013"]
+    assert set(new["stratum"]) == {"late"}
+    assert set(new["assigned_on"]) == {"2026-12-11"}
+    known = drawn[drawn["unit"].isin(ledger["unit"])].set_index("unit")["arm"]
+    assert known.to_dict() == ledger.set_index("unit")["arm"].to_dict()
+
+
+def test_after_the_reading_date_the_next_round_opens_with_other_lots():
+    ledger, later = begin(400), HANDED_OVER + timedelta(days=60)
+    cycle, drawn, new = arms_for(SALT, ledger, SLUG, later, later, 60, people(400))
+
+    assert cycle.opened_on == later
+    assert len(new) == len(drawn) == 400
+    same = (drawn.set_index("unit")["arm"] == ledger.set_index("unit")["arm"].reindex(drawn["unit"])).mean()
+    assert 0.35 < same < 0.65
+
+
+def test_an_earlier_cutoff_sees_no_later_round_and_a_void_round_is_over():
+    ledger = begin()
+    void = ledger.head(1).assign(event="void", arm="", unit="")
+
+    assert running(ledger, SLUG, OPENED - timedelta(days=1), 60) is None
+    assert running(ledger, "referral", OPENED, 60) is None
+    assert running(pd.concat([ledger, void]), SLUG, OPENED, 60) is None
+    assert running(ledger, SLUG, OPENED, 60).opened_on == OPENED
+
+
+def test_the_ledger_is_only_ever_appended_to(tmp_path):
+    path = tmp_path / "rounds" / "assignments.csv"
+    append(path, begin(4))
+    before = path.read_bytes()
+    append(path, begin(6, read_ledger(path), OPENED + timedelta(days=5)))
+
+    assert path.read_bytes().startswith(before)
+    assert tuple(before.decode().splitlines()[0].split(",")) == COLUMNS
+    assert len(read_ledger(path)) == 6
+    append(path, EMPTY)
+    assert len(read_ledger(path)) == 6
+
+
+def test_a_damaged_ledger_is_refused_with_its_row(tmp_path):
+    path = tmp_path / "assignments.csv"
+    append(path, begin(4))
+    path.write_text(path.read_text(encoding="utf-8").rstrip().rpartition(",")[0] + "\n", encoding="utf-8")
+
+    assert read_ledger(tmp_path / "none.csv").empty
+    with pytest.raises(InputError, match=r"assignments\.csv, row 5"):
+        read_ledger(path)
+
+
+def test_a_ledger_that_does_not_hold_what_was_written_stops_everything(tmp_path, monkeypatch):
+    path = tmp_path / "assignments.csv"
+    append(path, begin(4))
+    monkeypatch.setattr(assignment, "read_ledger", lambda _: EMPTY)
+    with pytest.raises(InputError, match="no list was made"):
+        append(path, begin(6))

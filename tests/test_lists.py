@@ -1,0 +1,184 @@
+"""Who may be contacted, who is kept aside, and what the shop gets to hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, timedelta
+from pathlib import Path
+
+import openpyxl
+import pytest
+from shop_folders import HEAD, ORDERS, read
+
+from loyalty_lab import assignment, intake, lists, tactics
+from loyalty_lab.errors import InputError
+from loyalty_lab.language import Texts
+from loyalty_lab.results import Result, Value
+
+CUTOFF, HANDED_OVER = date(2026, 3, 31), date(2026, 4, 1)
+HOSTILE = '=HYPERLINK("http://x.example","pay")'
+
+
+def shop_of(folder: Path, n: int = 40, head: str = "", contacts: str = "") -> intake.Intake:
+    orders = ORDERS + "".join(f"{at},c{at:02d},2026-0{1 + at % 2}-1{at % 9},{5 + at}.00\n" for at in range(n))
+    people = "customer_id,name,email,phone,address,consent_contact\n"
+    for at in range(n):
+        name = '"' + HOSTILE.replace('"', '""') + '"' if at == 1 else f"Name {at}"
+        people += f"c{at:02d},{name},c{at}@x.example,0{at},{at} Mill Lane,{'no' if at == 0 else 'yes'}\n"
+    exports = {"orders.csv": orders, "customers.csv": people}
+    if contacts:
+        exports["contacts.csv"] = "contact_id,customer_id,sent_at,direction,outcome\n" + contacts
+    return read(folder, exports, head=HEAD + head)
+
+
+def ids(taken: intake.Intake) -> dict[str, str]:
+    """Pseudonym by the shop's own number."""
+    people = lists.read_identities(taken.folder / lists.IDENTITIES)
+    return dict(zip(people["merged_id"], people.index, strict=True))
+
+
+def candidates(taken: intake.Intake, numbers: list[str], reason: str = "follow-up-letters.reason.once", channel: str = "letter"):
+    known = ids(taken)
+    arguments = {"days": 40, "rhythm": 20, "template": "A"}
+    return tactics.candidates(
+        {"pseudonym": known[number], "reason": reason, "arguments": arguments, "value_at_stake": 9.5, "channel": channel}
+        for number in numbers
+    )
+
+
+def result(slug: str, rate: float | None = 0.05) -> Result:
+    return Result(notebook=slug, kind="tactic", cutoff=CUTOFF, value=Value(grade="D", high=10.0, break_even_rate=rate))
+
+
+def make(taken: intake.Intake, found: dict, cutoff: date = CUTOFF, out: str = "lists"):
+    shop = taken.shop().until(cutoff)
+    return lists.make_lists(
+        taken.folder, shop, found, {slug: result(slug) for slug in found},
+        cutoff=cutoff, report_date=cutoff + timedelta(days=1), horizon_days=60, out=taken.folder / out,
+    )  # fmt: skip
+
+
+def rows(taken: intake.Intake, slug: str = "follow-up-letters", out: str = "lists") -> list[dict[str, str]]:
+    text = (taken.folder / out / f"{slug}.csv").read_text(encoding="utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+EVERYBODY = [f"c{at:02d}" for at in range(40)]
+
+
+def test_half_of_a_campaign_is_kept_aside_and_stands_in_no_list(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    (entry,) = make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)})
+    ledger = assignment.read_ledger(taken.folder / lists.LEDGER)
+    arms = ledger.set_index("unit")["arm"]
+
+    assert entry == {
+        "slug": "follow-up-letters", "kind": "campaign", "list": "follow-up-letters.xlsx", "count": len(rows(taken)),
+        "held_out": int((arms == "control").sum()), "expected_gain": None, "eligible": 39, "read_on": date(2026, 5, 31),
+    }  # fmt: skip
+    assert abs(entry["count"] - entry["held_out"]) <= 1
+    assert {row["Customer"] for row in rows(taken)} == set(arms.index[arms == "treated"])
+
+
+def test_who_refused_was_contacted_lately_or_opted_out_is_neither_written_to_nor_drawn(tmp_path):
+    contacts = "1,c02,2026-03-25,out,\n2,c03,2026-03-25,in,\n3,c04,2025-12-01,out,opt_out\n4,c05,2026-03-01,out,reply\n"
+    taken = shop_of(tmp_path / "shop", contacts=contacts)
+    make(taken, {"follow-up-letters": candidates(taken, EVERYBODY[:8])})
+
+    assert set(assignment.read_ledger(taken.folder / lists.LEDGER)["unit"]) == {"c01", "c03", "c05", "c06", "c07"}
+
+
+def test_capacity_takes_the_first_by_rank_and_keeps_as_many_aside(tmp_path):
+    taken = shop_of(tmp_path / "shop", head="[capacity]\nletter = 5\n")
+    (entry,) = make(taken, {"follow-up-letters": candidates(taken, EVERYBODY[1:])})
+
+    assert (entry["count"], entry["held_out"]) == (5, 5)
+    assert set(assignment.read_ledger(taken.folder / lists.LEDGER)["unit"]) == set(EVERYBODY[1:11])
+
+
+def test_a_duty_goes_to_everybody_and_enters_no_ledger(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    owed = candidates(taken, EVERYBODY[:6], "answer-fast.reason.unanswered", "phone")
+    (entry,) = make(taken, {"answer-fast": owed})
+
+    assert (entry["kind"], entry["count"], entry["held_out"], entry["read_on"]) == ("duty", 6, 0, None)
+    assert [row["Customer"] for row in rows(taken, "answer-fast")] == EVERYBODY[:6]
+    assert not (taken.folder / lists.LEDGER).exists()
+
+
+def test_a_rerun_gives_the_same_bytes_and_a_later_one_keeps_the_arms(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    found = {"follow-up-letters": candidates(taken, EVERYBODY[:30])}
+    make(taken, found)
+    ledger = (taken.folder / lists.LEDGER).read_bytes()
+    make(taken, found, out="again")
+    for ending in ("csv", "xlsx"):
+        assert (taken.folder / "again" / f"follow-up-letters.{ending}").read_bytes() == (
+            taken.folder / "lists" / f"follow-up-letters.{ending}"
+        ).read_bytes()
+    assert (taken.folder / lists.LEDGER).read_bytes() == ledger
+    make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)}, cutoff=CUTOFF + timedelta(days=20), out="later")
+
+    assert (taken.folder / lists.LEDGER).read_bytes().startswith(ledger)
+    assert {row["Customer"] for row in rows(taken)} <= {row["Customer"] for row in rows(taken, out="later")}
+
+
+def test_the_ledger_is_written_before_any_list(tmp_path, monkeypatch):
+    taken = shop_of(tmp_path / "shop")
+    monkeypatch.setattr(assignment, "append", lambda *_: (_ for _ in ()).throw(InputError("rounds", "cannot be written", "free it")))
+    with pytest.raises(InputError):
+        make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)})
+    assert not (taken.folder / "lists").exists()
+
+
+def test_the_list_names_the_person_the_way_to_reach_them_and_the_reason(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    make(taken, {"answer-fast": candidates(taken, ["c07"], "answer-fast.reason.unanswered", "phone")})
+    (row,) = rows(taken, "answer-fast")
+
+    assert (row["Customer"], row["Name"], row["Contact"], row["At stake"], row["What happened"]) == ("c07", "Name 7", "07", "9.5", "")
+    assert row["Why"] == Texts("en").say("answer-fast.reason.unanswered", days=40)
+
+
+def test_text_from_the_shop_is_never_a_formula(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    make(taken, {"answer-fast": candidates(taken, ["c01"], "answer-fast.reason.unanswered", "phone")})
+    sheet = openpyxl.load_workbook(taken.folder / "lists" / "answer-fast.xlsx").active
+
+    assert sheet["B2"].data_type == "s"
+    assert sheet["B2"].value == HOSTILE
+    assert sheet["B2"].hyperlink is None
+    assert rows(taken, "answer-fast")[0]["Name"] == "'" + HOSTILE
+    assert sheet["A2"].value == "c01"
+
+
+def test_the_workbook_offers_the_words_for_what_happened(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    make(taken, {"answer-fast": candidates(taken, ["c01", "c02"], "answer-fast.reason.unanswered", "phone")})
+    (offered,) = openpyxl.load_workbook(taken.folder / "lists" / "answer-fast.xlsx").active.data_validations.dataValidation
+
+    assert offered.formula1 == '"none,reply,visit,order,opt_out"'
+    assert str(offered.sqref) == "I2:I3"
+
+
+def test_a_customer_goes_to_one_campaign_only_the_one_with_the_smallest_break_even(tmp_path, monkeypatch):
+    both = tuple(tactics.Tactic(number, slug, "campaign", ()) for number, slug in ((7, "follow-up-letters"), (9, "answer-fast")))
+    monkeypatch.setattr(tactics, "CATALOGUE", both)
+    taken = shop_of(tmp_path / "shop")
+    found = {"follow-up-letters": candidates(taken, EVERYBODY[:20]), "answer-fast": candidates(taken, EVERYBODY[10:])}
+    rates = {"follow-up-letters": result("follow-up-letters", 0.2), "answer-fast": result("answer-fast", 0.01)}
+    when = {"cutoff": CUTOFF, "report_date": HANDED_OVER, "horizon_days": 60}
+    lists.make_lists(taken.folder, taken.shop(), found, rates, **when, out=tmp_path / "lists")
+    units = assignment.read_ledger(taken.folder / lists.LEDGER).groupby("slug")["unit"].agg(set)
+
+    assert lists.by_break_even(found, rates) == ["answer-fast", "follow-up-letters"]
+    assert units["answer-fast"] == set(EVERYBODY[10:])
+    assert units["follow-up-letters"] == set(EVERYBODY[1:10])
+
+
+def test_lists_are_for_their_owner_alone(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)})
+
+    assert {oct(path.stat().st_mode)[-3:] for path in (taken.folder / "lists").iterdir()} == {"600"}
