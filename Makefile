@@ -17,7 +17,6 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing. On Debian: apt install python3-venv"; exit 1; }
 	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m compileall -q $(VENV)/lib/python3*/site-packages/debugpy || true
 	@touch $@
 
 playbook: setup ## Make a demo shop in build/demo and print its playbook
@@ -26,7 +25,7 @@ playbook: setup ## Make a demo shop in build/demo and print its playbook
 
 test: setup ## Run every test: modules, notebooks against their stored outputs, documentation
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:doctest -o addopts= notebooks
+	$(BIN)/python -m pytest --nbval --nbval-current-env -o addopts= notebooks
 
 check: setup ## Look for faults of style
 	$(BIN)/ruff check .

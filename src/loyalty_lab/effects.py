@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from loyalty_lab.assignment import treated_share
-from loyalty_lab.results import Measure
+from loyalty_lab.results import Measure, Message
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,21 @@ def rounds_to_pool(base_rate: float, eligible: int, rise: float = PROVABLE) -> i
         return None
     rounds = ceil(2 * people_needed(base_rate, rise) / eligible)
     return rounds if rounds <= MOST_ROUNDS else None
+
+
+def verdict(measure: Measure) -> Message | None:
+    """Say before the start whether this shop can prove anything: in one round, in several, or not alone.
+
+    Examples
+    --------
+    >>> verdict(Measure(design="holdout", outcome="repeat", window_days=60, checks={"provable": False, "rounds_to_pool": 3})).key
+    'measure.verdict.pool'
+    """
+    if "provable" not in measure.checks:
+        return None
+    rounds = measure.checks.get("rounds_to_pool")
+    kind = "alone" if measure.checks["provable"] else "pool" if rounds else "never"
+    return Message(key=f"measure.verdict.{kind}", args={"rounds_to_pool": rounds})
 
 
 def plan_for(kind: str, candidates: pd.DataFrame, forecast: pd.DataFrame, worth, report_date: date, horizon_days: int) -> Measure:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab.customers import purchase_days
+from loyalty_lab.proportions import LEVEL, Z, share, wilson
 from loyalty_lab.results import Fact
-from loyalty_lab.shares import LEVEL, Z, share, wilson
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop

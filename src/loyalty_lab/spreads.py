@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loyalty_lab import tactics
+from loyalty_lab import effects, tactics
 from loyalty_lab.language import NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Claim, Measure, Result, Value
@@ -231,17 +231,9 @@ def _know(book: Book, measure: Measure | None, read_on: str | None) -> dict[str,
         rows.append([book.say("know.interval"), book.range(*measure.interval[:2], "points")])
     if (base_rate := measure.checks.get("base_rate")) is not None:
         rows.append([texts.say("measure.row.base_rate"), texts.share(base_rate)])
+    found = effects.verdict(measure)
     once = " " + book.say("know.once") if measure.design == "holdout" else ""
-    return {"text": _measured(book, "design", measure.design) + once, "rows": rows, "verdict": _verdict(book, measure)}
-
-
-def _verdict(book: Book, measure: Measure) -> str:
-    """Say before the start what this shop can prove."""
-    if "provable" not in measure.checks:
-        return ""
-    rounds = measure.checks.get("rounds_to_pool")
-    kind = "alone" if measure.checks["provable"] else "pool" if rounds else "never"
-    return book.texts.say(f"measure.verdict.{kind}", rounds_to_pool=rounds)
+    return {"text": _measured(book, "design", measure.design) + once, "rows": rows, "verdict": texts.say(found) if found else ""}
 
 
 def _measured(book: Book, part: str, key: str) -> str:

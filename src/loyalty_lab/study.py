@@ -166,7 +166,7 @@ class Study:
         rows = {self.texts.say(row.key): self._display(row.value, row.unit) for row in self.worth.rows.itertuples()}
         value = self.worth.value
         rows["evidence grade"] = value.grade or "–"
-        rows["break-even: keep"] = f"1 in {round(1 / value.break_even_rate)}" if value.break_even_rate else "–"
+        rows["break-even: keep"] = self.texts.one_in(value.break_even_rate)
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value"])
 
     def act(self, rows: int = 8) -> Any:
@@ -185,6 +185,8 @@ class Study:
         """Show how and when it will be known whether the tactic worked."""
         import pandas as pd
 
+        from loyalty_lab import effects
+
         if self.lacking:
             return self._lack()
         measure = self.measure
@@ -192,9 +194,11 @@ class Study:
             "design": self.texts.say(f"measure.design.{measure.design}"),
             "outcome": self.texts.say(f"measure.outcome.{measure.outcome}"),
             "window": self.texts.days(measure.window_days),
-            "read on": self.texts.date(measure.read_on) if measure.read_on else "–",
-            "smallest effect that would show": self.texts.points(measure.mde) if measure.mde is not None else "–",
+            "read on": self.texts.date(measure.read_on),
+            "smallest effect that would show": self.texts.points(measure.mde),
         }
+        if found := effects.verdict(measure):
+            rows["can this shop prove it?"] = self.texts.say(found)
         return pd.DataFrame.from_dict(rows, orient="index", columns=["plan"])
 
     def result(self) -> results.Result:
@@ -273,6 +277,9 @@ def open_run(run_file: str) -> Run:
     >>> run.shop.settings.name, run.cutoff
     ('Corner Grocer', datetime.date(2026, 10, 31))
     """
+    import pandas as pd
+
+    pd.set_option("display.max_colwidth", None)  # a reason is read to its end
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", module="ipykernel")  # its own, when the kernel is shut down
     if run_file == "demo":

@@ -134,7 +134,11 @@ def _reasons(orders: pd.DataFrame, keep_unpaid: bool) -> pd.Series:
     meant = status.map({word: words.statuses().get(words.fold(word), KEPT) for word in status.unique()})
     choices = {reason: meant == reason for reason in STATES if not (keep_unpaid and reason == "unpaid")}
     nothing_left = orders["net_amount"] <= 0
-    sums = [("zero", orders["gross_amount"] <= 0), ("refunded in full", nothing_left & (orders["refund_amount"] > 0)), ("zero", nothing_left)]
+    sums = [
+        ("zero", orders["gross_amount"] <= 0),
+        ("refunded in full", nothing_left & (orders["refund_amount"] > 0)),
+        ("zero", nothing_left),
+    ]
     reasons, holds = zip(*choices.items(), *sums, strict=True)
     return pd.Series(np.select(holds, reasons, KEPT), index=orders.index, dtype="object")
 

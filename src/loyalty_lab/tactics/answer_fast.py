@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab.metrics import year_before
+from loyalty_lab.proportions import difference, share
 from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
-from loyalty_lab.shares import difference, share
 from loyalty_lab.tactics import Worth, candidates, no_candidates, worth
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from loyalty_lab.customers import days_since_last, letters_sent, not_to_be_contacted, own_rhythm
 from loyalty_lab.metrics import year_before
+from loyalty_lab.proportions import share, wilson
 from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
-from loyalty_lab.shares import share, wilson
 from loyalty_lab.tactics import Worth, candidates, no_candidates, worth
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import metrics, shares
+from loyalty_lab import metrics, proportions
 from loyalty_lab.customers import days_since_last, own_rhythm, purchase_days
 from loyalty_lab.metrics import year_before
 from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
@@ -134,7 +134,7 @@ def _persistence(shop: Shop, margin: pd.Series, cutoff: date) -> Fact:
         return Fact(value=None, unit="share", n=0, window=window)
     earlier = best(margin_of_year(shop, before))
     stayed, n = int(earlier.isin(best(margin)).sum()), len(earlier)
-    return shares.share(stayed, n, window)
+    return proportions.share(stayed, n, window)
 
 
 def _groups(shop: Shop, cutoff: date, window: tuple[date, date]) -> dict[str, Fact]:

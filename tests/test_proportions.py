@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loyalty_lab.shares import difference, share, wilson
+from loyalty_lab.proportions import difference, share, wilson
 
 
 def test_wilson_s_interval_is_the_published_one():
