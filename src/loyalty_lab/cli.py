@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +14,6 @@ import typer
 from loyalty_lab import __version__
 from loyalty_lab.errors import LoyaltyLabError, UsageError
 
-LANGUAGES = ("en", "tr", "bn", "hy")
 PAPERS = ("a4", "letter")
 
 app = typer.Typer(
@@ -99,7 +100,9 @@ def check(
 
     from loyalty_lab import intake, report
 
-    taken = intake.read(shop)
+    with _progress(shop, None) as step:
+        step("reading the exports")
+        taken = intake.read(shop)
     understood = report.report_json(taken, taken.shop().last_day.isoformat())
     if as_json:
         typer.echo(json.dumps(understood, ensure_ascii=False, indent=1))
@@ -125,12 +128,13 @@ def playbook(
 
     Example: loyalty-lab playbook my-shop --language en,bn
     """
+    from loyalty_lab.language import LOCALES
     from loyalty_lab.report import Order
 
     order = Order(
         as_of=_day(as_of, "--as-of"),
         report_date=_day(report_date, "--report-date"),
-        languages=_choices(language, "--language", LANGUAGES),
+        languages=_choices(language, "--language", tuple(LOCALES)),
         only=tuple(part.strip() for part in only.split(",")) if only else (),
         out=out,
         paper=_choices(paper, "--paper", PAPERS)[0],
@@ -147,10 +151,12 @@ def _playbooks(shops: list[Path], order) -> int:
 
 
 def _playbook(shop: Path, order) -> int:
-    from loyalty_lab import report
+    from loyalty_lab import report, run
+    from loyalty_lab.shop import load_settings
 
     try:
-        with _progress(shop, order) as step:
+        languages = order.languages or load_settings(shop).languages
+        with _progress(shop, len(run.pages(order.only)) + 3 + len(languages)) as step:
             made = report.make(shop, order, step)
     except LoyaltyLabError as error:
         _say(str(error))
@@ -159,27 +165,19 @@ def _playbook(shop: Path, order) -> int:
     return 4 if made.failed else 0
 
 
-def _progress(shop: Path, order):
+@contextmanager
+def _progress(shop: Path, steps: int | None) -> Iterator[Callable[[str], None]]:
     """One bar on a terminal, plain lines otherwise."""
-    from contextlib import contextmanager
-
-    from loyalty_lab import run
-
-    @contextmanager
-    def lines():
+    if not sys.stderr.isatty():
         yield lambda line: _say(f"{shop}: {line}")
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    @contextmanager
-    def bar():
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(str(shop), total=len(run.pages(order.only)) + 4 + len(order.languages))
-            yield lambda line: progress.update(task, advance=1, description=f"{shop.name}: {line}")
-
-    return bar() if sys.stderr.isatty() else lines()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(shop.name, total=steps)
+        yield lambda line: progress.update(task, advance=1, description=f"{shop.name}: {line}")
 
 
 @app.command()

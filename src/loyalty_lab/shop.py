@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from loyalty_lab import tables
 from loyalty_lab.errors import InputError, near_match
+from loyalty_lab.language import LOCALES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LANGUAGES = ("en", "tr", "bn", "hy")
+LANGUAGES = tuple(LOCALES)
 Share = Annotated[float, Field(ge=0, le=1)]
 Money = Annotated[float, Field(ge=0)]
 
