@@ -210,7 +210,11 @@ class Texts:
 
     def quarter(self, value: Any) -> str:
         """Write a quarter with its year."""
-        return NOTHING if _missing(value) else self.say("common.quarter", q=(_day(value).month + 2) // 3, year=str(_day(value).year))
+        return (
+            NOTHING
+            if _missing(value)
+            else self.say("common.quarter", q=(_day(value).month + 2) // 3, year=self.digits(str(_day(value).year)))
+        )
 
     def value(self, value: Any, unit: str) -> str:
         """Write a value by the name of its unit in the result files."""
