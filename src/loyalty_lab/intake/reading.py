@@ -64,7 +64,8 @@ def first_rows(path: Path, number: int = 2, given_encoding: str | None = None) -
     if path.suffix.lower() == ".xlsx":
         rows = [[_cell(value) for value in row] for _, row in zip(range(number), _sheet(path), strict=False)]
     else:
-        with io.TextIOWrapper(_open(path), encoding=encoding(path, given_encoding), newline="") as text:
+        code = encoding(path, given_encoding)
+        with io.TextIOWrapper(_open(path), encoding=code, newline="") as text:
             head = text.read(HEAD_BYTES)
         mark = delimiter(head)
         lines = head.splitlines()[:number]

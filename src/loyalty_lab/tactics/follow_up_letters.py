@@ -100,7 +100,8 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     if people.empty:
         return no_candidates()
     used = _used_templates(shop)
-    letters = sorted({each for sent in used.values() for each in sent}) or list(TEMPLATES)
+    own = sorted({each for sent in used.values() for each in sent})
+    letters = own + [letter for letter in TEMPLATES if letter not in own][: max(0, len(TEMPLATES) - len(own))]
     channel = _channels(shop).reindex(people.index)
     return candidates(
         {
