@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from loyalty_lab import intake
+from loyalty_lab.intake import saying
+from loyalty_lab.language import Texts
 
 HEAD = 'name = "Corner Grocer"\ncurrency = "GBP"\ntimezone = "Europe/London"\n'
 ORDERS = "order_id,customer_id,ordered_at,net_amount\n"
@@ -32,6 +34,11 @@ def read(folder: Path, exports: dict[str, str | bytes], sources: str | None = No
     return intake.read(make(folder, exports, sources, head))
 
 
+def warnings(taken: intake.Intake) -> list[str]:
+    """What `check` asks the shop to look at, in English."""
+    return saying.warnings(taken.report, Texts("en", taken.settings.currency))
+
+
 def report(taken: intake.Intake) -> dict:
     """What ``check --json`` prints, without the tactics."""
-    return taken.report.as_json(taken.settings, None, {}, intake.warnings(taken))
+    return taken.report.as_json(taken.settings, None, {}, warnings(taken))

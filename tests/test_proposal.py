@@ -28,7 +28,7 @@ def export(tmp_path, name: str, text: str):
     ],
 )
 def test_an_export_is_recognised_by_its_header(tmp_path, text, table, profile):
-    understood = understand(export(tmp_path, "export.csv", text))
+    (understood,) = understand(export(tmp_path, "export.csv", text))
 
     assert (understood.table, understood.profile, understood.unsure) == (table, profile, [])
 

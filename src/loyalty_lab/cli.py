@@ -99,15 +99,18 @@ def check(
     import json
 
     from loyalty_lab import intake, report
+    from loyalty_lab.intake import saying
+    from loyalty_lab.language import Texts
 
     with _progress(shop, None) as step:
         step("reading the exports")
         taken = intake.read(shop)
-    understood = report.report_json(taken, taken.shop().last_day.isoformat())
+    language = "en" if as_json else taken.settings.languages[0]
+    understood = report.report_json(taken, taken.last_day.isoformat(), language)
     if as_json:
         typer.echo(json.dumps(understood, ensure_ascii=False, indent=1))
         return
-    for line in intake.lines(taken, understood):
+    for line in saying.lines(taken.report, understood, Texts(language, taken.settings.currency)):
         typer.echo(line)
 
 

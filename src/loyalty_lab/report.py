@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import __version__, intake, results, run, tactics
 from loyalty_lab.errors import InputError, UsageError
+from loyalty_lab.intake import saying
+from loyalty_lab.language import Texts
 from loyalty_lab.study import FORECAST_PARTS
 
 if TYPE_CHECKING:
@@ -210,10 +212,10 @@ def _print_pages(
 
 def report_json(taken: intake.Intake, cutoff: str, language: str = "en") -> dict[str, Any]:
     """Return what `check --json` prints: what was read, dropped and why, and which tactics it unlocks."""
-    shop = taken.shop()
-    ready = {tactic.slug: shop.lacks(tactic.needs) for tactic in tactics.CATALOGUE}
+    ready = {tactic.slug: taken.lacks(tactic.needs) for tactic in tactics.CATALOGUE}
     unlocked = {slug: f"needs data: {need}" if need else "ready" for slug, need in ready.items()}
-    return taken.report.as_json(shop.settings, cutoff, unlocked, intake.warnings(taken, language))
+    texts = Texts(language, currency=taken.settings.currency)
+    return taken.report.as_json(taken.settings, cutoff, unlocked, saying.warnings(taken.report, texts))
 
 
 def _write_log(about: dict[str, Any], outcomes: list[run.Outcome], taken: intake.Intake, stage: Path) -> None:

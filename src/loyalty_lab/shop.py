@@ -46,7 +46,7 @@ class Source(_Settings):
     decimal: Literal[".", ","] | None = None
     encoding: str | None = None
     keep_unpaid: bool = False
-    columns: dict[str, str] = {}
+    columns: dict[str, str | list[str]] = {}
 
 
 class Identity(_Settings):

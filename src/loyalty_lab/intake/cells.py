@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from loyalty_lab.errors import InputError
 from loyalty_lab.intake import words
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+UTC = ZoneInfo("UTC")
 LARGEST = Decimal(10) ** 13  # money is kept as DECIMAL(18,4)
 SPACES = "\u0020\u00a0\u2009\u202f\u2007"
 SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]?\d{1,3}")
@@ -199,7 +196,7 @@ def date_evidence(values: Iterable[str]) -> Evidence:
     return _evidence(values, date_vote)
 
 
-def moment(text: str, order: str | None, zone: ZoneInfo) -> datetime | None:
+def moment(text: str, order: str | None, zone: ZoneInfo, naive: ZoneInfo | None = None) -> datetime | None:
     """Read a date, or a date with a time.
 
     Parameters
@@ -211,6 +208,8 @@ def moment(text: str, order: str | None, zone: ZoneInfo) -> datetime | None:
         How the file writes dates of three numbers that do not begin with the year.
     zone : zoneinfo.ZoneInfo
         The shop's zone. A time with an offset is converted to it, any other is in it already.
+    naive : zoneinfo.ZoneInfo, optional
+        The zone of times without an offset, where the format fixes another.
 
     Returns
     -------
@@ -231,7 +230,7 @@ def moment(text: str, order: str | None, zone: ZoneInfo) -> datetime | None:
         if found is None:
             return None
         rest = rest.lstrip("Tt, \t\u00a0\u202f")
-        return found if not rest else _at_time(found, rest, zone)
+        return found if not rest else _at_time(found, rest, zone, naive or zone)
     except (ValueError, OverflowError):
         return None
 
@@ -279,7 +278,7 @@ def _from_serial(text: str) -> datetime:
     return datetime(1899, 12, 30) + timedelta(seconds=seconds)
 
 
-def _at_time(day: datetime, text: str, zone: ZoneInfo) -> datetime | None:
+def _at_time(day: datetime, text: str, zone: ZoneInfo, naive: ZoneInfo) -> datetime | None:
     found = TIME.fullmatch(text)
     if found is None:
         return None
@@ -291,7 +290,7 @@ def _at_time(day: datetime, text: str, zone: ZoneInfo) -> datetime | None:
         hour = hour % 12 + (12 if half.lower() == "p" else 0)
     exact = day.replace(hour=hour, minute=int(minute), second=int(second or 0), microsecond=int((part or "0").ljust(6, "0")))
     if not offset:
-        return exact
+        return exact if naive == zone else exact.replace(tzinfo=naive).astimezone(zone).replace(tzinfo=None)
     digits = "+0000" if offset[0] not in "+-" else offset.replace(":", "").ljust(5, "0")
     return (
         datetime.strptime(exact.isoformat(timespec="microseconds") + digits, "%Y-%m-%dT%H:%M:%S.%f%z").astimezone(zone).replace(tzinfo=None)
@@ -324,60 +323,26 @@ def whole(text: str, decimal: str = ".") -> int | None:
         return None
 
 
-def _each(text: pd.Series, read: Callable[[str], Any], kind: str) -> pd.Series:
-    """Read each different cell once; what is missing or unreadable is missing."""
-    known = {cell: None if is_missing(cell) else read(cell) for cell in text.dropna().unique()}
-    return text.map(known).astype(kind)
+def settled(evidence: Evidence, where: str, answer: str, otherwise: str | None = None) -> str | None:
+    """Settle between two readings from all values; `otherwise` is what the rest of the file says.
 
-
-def ids(text: pd.Series) -> pd.Series:
-    """Read identifiers: no blanks around them, no apostrophe a spreadsheet put before, no ".0" of a number."""
-    bare = text.str.strip().str.replace(r"^'(?=[\d+])", "", regex=True).str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
-    return bare.mask(bare.str.lower().isin(words.missing()))
-
-
-def flags(text: pd.Series) -> pd.Series:
-    """Read a column of yes and no."""
-    return _each(text, flag, "boolean")
-
-
-def numbers(text: pd.Series, where: str, given: str | None) -> pd.Series:
-    """Read a column of numbers, its decimal sign decided from all of them.
+    Returns
+    -------
+    str or None
+        None if it does not matter.
 
     Raises
     ------
     InputError
-        If they contradict each other, or each could be meant either way, and the shop has said nothing.
+        If the values contradict each other, or each could be meant either way and nothing else says which.
     """
-    decimal = given or _decided(decimal_evidence(text.dropna().unique()), where, 'decimal = "." or ","') or "."
-    return _each(text, lambda cell: float(value) if (value := number(cell, decimal)) is not None else None, "float64")
-
-
-def date_order(text: pd.Series, where: str, given: str | None) -> str | None:
-    """Decide from all dates of a column whether the day or the month comes first; None if it does not matter.
-
-    Raises
-    ------
-    InputError
-        If they contradict each other, or each could be meant either way, and the shop has said nothing.
-    """
-    return given or _decided(date_evidence(text.dropna().unique()), where, 'date_order = "dmy" or "mdy"')
-
-
-def moments(text: pd.Series, zone: str, order: str | None) -> pd.Series:
-    """Read a column of moments in the order decided, in the shop's zone."""
-    place = ZoneInfo(zone)
-    return _each(text, lambda cell: moment(cell, order, place), "datetime64[us]")
-
-
-def _decided(evidence: Evidence, where: str, answer: str) -> str | None:
     if evidence.contradictory:
         one, other = list(evidence.examples.values())[:2]
         raise InputError(
             where, f"{one!r} and {other!r} are written in two ways", f"export it again in one way, or add {answer} to its [[sources]]"
         )
-    if evidence.decided is None and evidence.unclear is not None:
-        raise InputError(
-            where, f"{evidence.unclear!r} can be read in two ways, like every other here", f"add {answer} to its [[sources]] in shop.toml"
-        )
-    return evidence.decided
+    found = evidence.decided or otherwise
+    if found is None and evidence.unclear is not None:
+        what = f"{evidence.unclear!r} can be read in two ways, like every other here"
+        raise InputError(where, what, f"add {answer} to its [[sources]] in shop.toml")
+    return found

@@ -26,6 +26,7 @@ class TableReport(BaseModel):
     dropped: dict[str, int] = {}
     first_day: date | None = None
     last_day: date | None = None
+    columns: list[str] = []
 
     def drop(self, reason: str, number: int) -> None:
         """Count dropped records under a reason."""
@@ -42,10 +43,16 @@ class Bridge(BaseModel):
     dropped: int = 0
     net: int = 0
     anonymous_net: int = 0
+    anonymous_orders: int = 0
     orders: int = 0
     customers: int = 0
     unmatched_refunds: int = 0
     unmatched_money: int = 0
+
+    def add(self, **more: int) -> None:
+        """Add to some of the sums."""
+        for name, amount in more.items():
+            setattr(self, name, getattr(self, name) + amount)
 
 
 class InputFile(BaseModel):
@@ -78,7 +85,11 @@ class Report(BaseModel):
             name: money(getattr(self.bridge, name), settings.currency)
             for name in ("gross", "discounts", "refunds", "dropped", "net", "anonymous_net")
         }
-        tables = {name: _ordered(table.model_dump(mode="json")) for name, table in sorted(self.tables.items())}
+        tables = {
+            name: _ordered(table.model_dump(mode="json", exclude={"columns"}))
+            for name, table in sorted(self.tables.items())
+            if table.rows_in
+        }
         counts = {"orders": self.bridge.orders, "customers": self.bridge.customers}
         return {
             "shop": settings.name, "cutoff": cutoff, "currency": settings.currency, "tables": tables,

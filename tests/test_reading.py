@@ -1,0 +1,189 @@
+"""Bad exports get a clear answer, never a traceback, and are left as they were; broken ones by the hundred."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import random
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shop_folders import make, report, source
+
+from loyalty_lab import intake
+from loyalty_lab.errors import LoyaltyLabError
+from loyalty_lab.intake.proposal import propose
+
+HEAD = "order_id,customer_id,ordered_at,net_amount\n"
+ROW = "1,a,2026-01-05,3.00\n"
+NAMED = "order_id,customer_id,name,ordered_at,net_amount\n"
+
+
+def refused(folder, content: bytes, name: str = "orders.csv") -> str:
+    """What is said of an export that is refused; it must be as it was, and nothing must be left of the attempt."""
+    shop = make(folder, {name: content}, source(name))
+    with pytest.raises(LoyaltyLabError) as said:
+        intake.read(shop)
+    assert (shop / "exports" / name).read_bytes() == content
+    assert not (shop / "cache").exists()
+    assert not (shop / "private" / "identities.parquet").exists()
+    return str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (HEAD.encode(), "header and no rows"),
+        (b"\x00\x01\x02\x03" * 500, "bytes that are no text"),
+        (b"\xd0\xcf\x11\xe0" + b"x" * 600, "old Excel"),
+        (b"PK\x03\x04nonsense", "not a workbook"),
+        ((HEAD + '1,"a,2026-01-05,3.00\n2,b,2026-01-06,4.00\n').encode(), "never closed"),
+        ((HEAD + "1,a,2026-01-05,3.00,extra\n").encode(), "has 5 cells"),
+        ((b"order_id,customer_id,customer_id,ordered_at,net_amount\n1,a,b,1900-01-01,3.00\n"), "'1900-01-01'"),
+        ((HEAD + "1,a,2099-12-31,3.00\n").encode(), "'2099-12-31'"),
+        ((HEAD + "1,a,2026-01-05,-3.00\n").encode(), "refund without an order"),
+    ],
+    ids=["empty", "header only", "binary", "old excel", "broken workbook", "open quote", "too many cells", "1900", "2099", "only refunds"],
+)
+def test_a_bad_export_is_refused_and_left_as_it_was(tmp_path, content, words):
+    assert words in refused(tmp_path / "shop", content)
+
+
+def test_a_folder_in_place_of_a_file_and_a_path_outside_the_shop_are_refused(tmp_path):
+    shop = make(tmp_path / "shop", {"orders.csv": HEAD + ROW}, source("more"))
+    (shop / "exports" / "more").mkdir()
+    with pytest.raises(LoyaltyLabError, match="a folder"):
+        intake.read(shop)
+    (tmp_path / "secret.csv").write_text(HEAD + ROW)
+    (shop / "shop.toml").write_text((shop / "shop.toml").read_text().replace("exports/more", "../secret.csv"))
+    with pytest.raises(LoyaltyLabError, match="outside the shop's folder"):
+        intake.read(shop)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (HEAD + ROW).replace("\n", "\r\n").encode(),
+        (HEAD + ROW).replace("\n", "\r").encode(),
+        (HEAD.replace("\n", "\r\n") + ROW + "2,b,2026-01-06,4.00\r\n").encode(),
+        (HEAD + "\n" + ROW + "\n\n").encode(),
+        ("\ufeff" + HEAD + ROW).encode(),
+        (HEAD + ROW).encode("utf-16"),
+        (HEAD + ROW).replace(",", "\t").encode(),
+        (HEAD + ROW).replace(",", "|").encode(),
+        (HEAD + "1,a,2026-01-05\n" + ROW.replace("1,a", "2,a")).replace("2026-01-05\n", "2026-01-05,2\n").encode(),
+        gzip.compress((HEAD + ROW).encode()),
+        (HEAD + ROW.replace("a", "a\x00")).encode(),
+        (HEAD + ROW.rstrip()).encode(),
+    ],
+    ids=[
+        "crlf",
+        "cr",
+        "mixed",
+        "blank lines",
+        "mark",
+        "utf-16",
+        "tab",
+        "bar",
+        "short row",
+        "zipped without .gz",
+        "nul",
+        "no last line end",
+    ],
+)
+def test_a_strange_but_readable_export_is_read(tmp_path, content):
+    taken = intake.read(make(tmp_path / "shop", {"orders.csv": content}, source("orders.csv")))
+
+    assert taken.report.bridge.orders >= 1
+    assert taken.shop().orders["net_amount"].iloc[0] in (2.0, 3.0)
+
+
+def test_rows_are_numbered_as_they_stand_in_the_file(tmp_path):
+    text = "order_id,customer_id,ordered_at,net_amount,status\n\n1,a,2026-01-05,3.00,paid\n\n2,b,2026-01-06,4.00,void\n"
+    plain = text.replace("\n\n", "\n")
+    for name, content, row in (("blank", text, "5"), ("plain", plain, "3")):
+        taken = intake.read(make(tmp_path / name, {"orders.csv": content}, source("orders.csv")))
+        assert f"orders.csv,{row},cancelled" in (taken.folder / "private" / "quarantine.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['=HYPERLINK("http://x.example")', "<script>alert(1)</script>", "#import $x$", "../../etc/passwd", "\u202eevil", "😀 李", "N" * 5000,
+     "a\tb", "Robert'); drop table orders;--"],
+)  # fmt: skip
+def test_hostile_names_are_kept_as_text(tmp_path, name):
+    quoted = '"' + name.replace('"', '""') + '"'
+    taken = intake.read(make(tmp_path / "shop", {"orders.csv": NAMED + f"1,a,{quoted},2026-01-05,3.00\n"}, source("orders.csv")))
+    import duckdb
+
+    with duckdb.connect() as db:
+        (kept,) = db.execute("select name from read_parquet(?)", [str(taken.folder / "private" / "identities.parquet")]).fetchone()
+    assert kept == name.replace("\t", " ")
+    assert report(taken)["orders"]["net"] == "3.00"
+
+
+def test_hostile_column_names_are_only_names(tmp_path):
+    header = 'order_id,customer_id,ordered_at,net_amount,"x"" ); drop table codes; --",\n'
+    taken = intake.read(
+        make(tmp_path / "shop", {"orders.csv": header + "1,a,2026-01-05,3.00,y,z\n2,b,2026-01-05,0,y,z\n"}, source("orders.csv"))
+    )
+
+    assert taken.report.bridge.orders == 1
+
+
+# ---- fuzzing: exports that are whole, then broken somewhere
+
+CELL = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+    st.sampled_from(
+        ["", "2026-01-05", "03/04/2026", "1.250", "1,250", "-3.00", "(4.00)", "₺1.699,50", "NaN", "null", '"', "'75008", "1e9", "٣", "=1+1"]
+    ),
+)
+WHOLE = st.tuples(st.integers(1, 9), st.sampled_from("abcd"), st.dates(date(2020, 1, 1), date(2026, 1, 1)), st.integers(-500, 9000))
+
+
+def written(rows, rng: random.Random, breaks: list[tuple[int, str]]) -> bytes:
+    cells = [[str(number), who, day.isoformat(), f"{money / 100:.2f}"] for number, who, day, money in rows]
+    for at, cell in breaks:
+        cells[at % len(cells)][rng.randrange(4)] = cell
+    lines = [",".join('"' + cell.replace('"', '""') + '"' if rng.random() < 0.5 else cell for cell in row) for row in cells]
+    return (HEAD + rng.choice(["\n", "\r\n"]).join(lines)).encode()
+
+
+@settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(WHOLE, min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(0, 99), CELL), max_size=3),
+    st.binary(max_size=3),
+    st.randoms(use_true_random=False),
+)
+def test_whatever_is_in_an_export_it_is_read_or_refused_and_the_money_adds_up(tmp_path_factory, rows, breaks, noise, rng):
+    content = written(rows, rng, breaks)
+    if noise:
+        at = rng.randrange(len(content))
+        content = content[:at] + noise + content[at:]
+    shop = make(tmp_path_factory.mktemp("fuzz") / "shop", {"orders.csv": content}, source("orders.csv"))
+    told = None
+    with contextlib.suppress(LoyaltyLabError):  # any other error fails the test
+        told = report(intake.read(shop))
+    assert (told is not None) == (shop / "cache" / "intake.json").exists()
+    if told is None:
+        return
+    money = {name: round(100 * float(told["orders"][name])) for name in ("gross", "discounts", "refunds", "dropped", "net")}
+    assert abs(money["gross"] - money["discounts"] - money["refunds"] - money["dropped"] - money["net"]) <= 2  # each is rounded to a cent
+    table = told["tables"]["orders"]
+    assert table["rows_in"] - table["rows_out"] == sum(table["dropped"].values())
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_whatever_a_file_is_new_reads_or_refuses_it(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("fuzz")
+    (folder / "export.csv").write_bytes(content)
+    made = False
+    with contextlib.suppress(LoyaltyLabError):  # any other error fails the test
+        made = bool(propose(folder / "shop", [folder / "export.csv"]).lines)
+    assert made == (folder / "shop").exists()
