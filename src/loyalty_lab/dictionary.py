@@ -20,8 +20,14 @@ missing switches off the tactics that need it; their pages say what to collect. 
 stand, *moment* is a date or a date with a time in the shop's time zone, *money* is in the shop's currency, *number* and
 *whole* are numbers, *flag* is yes or no, *choice* is one of the words listed.
 
-An export of orders may have one row for each order, or one row for each product on an order; then it maps `quantity`,
-`unit_price` and, if there is one, `product_id`, in place of `net_amount`.
+An export of orders may have one row for each order, or one row for each product on an order (profile `mapped-lines`); then it
+maps `quantity`, `unit_price` and, if there is one, `product_id`, in place of `net_amount`.
+
+Besides the columns below, `[sources.columns]` in shop.toml may map, for any table with a customer, `email`, `phone` and `name`,
+by which a person is known again; and for orders `goods_amount` (goods after discounts, before refunds), `total_amount` (with
+the tax and delivery that `tax_amount` and `shipping_amount` tell apart), `paid_amount` and `refund_total` (what was charged, and
+what of it was paid back), `cancelled_at`, and `event` (the word that says sale or refund). A list of columns is joined for
+names, addresses and moments; of other lists the first that holds something counts.
 """
 RESULTS = """\
 ## Result files

@@ -57,7 +57,7 @@ class Assembly:
     place: Path
     report: Report = field(default_factory=Report)
     made: dict[str, list[str]] = field(default_factory=dict)
-    staged: dict[int, reading.Staged] = field(default_factory=dict)
+    staged: dict[int, tuple[reading.Export, reading.Staged, int]] = field(default_factory=dict)
 
 
 def opened(place: Path) -> duckdb.DuckDBPyConnection:
@@ -103,18 +103,31 @@ def _take(work: Assembly, stream: Stream, number: int, path: Path, sha256: str) 
     """Stage and type one file: the table `typed_<n>`."""
     source = stream.source
     export = reading.look(path, source.encoding)
-    staged = reading.stage(work.db, export, stream.form, work.place / f"tidy_{number}.csv")
-    work.staged[number] = staged
+    staged = reading.stage(export, stream.form, work.place / f"tidy_{number}.csv")
     typing = convert.Typing(work.db, path.name, stream.table, source, stream.form, work.settings, work.report)
     typing.columns = convert.columns_of(staged, stream.form, source, path.name)
     stream.columns |= set(typing.columns)
-    convert.make_typed(typing, staged)
+    staged = _loaded(typing, export, staged, work.place / f"tidy_{number}.csv")
+    convert.make_typed(typing)
     rows = work.db.execute(f"select count(*) from {convert.TYPED}").fetchone()[0]
     work.report.files.append(InputFile(name=path.name, sha256=sha256, rows=rows))
     work.report.tables.setdefault(stream.table, TableReport()).rows_in += rows
     work.db.execute(f"alter table {convert.TYPED} rename to typed_{number}")
+    work.staged[number] = (export, staged, rows)
     if not source.encoding and export.encoding not in ("", "utf-8-sig", "utf-16"):
         work.report.warn("encoding", file=path.name, encoding=export.encoding)
+
+
+def _loaded(typing: convert.Typing, export: reading.Export, staged: reading.Staged, place: Path) -> reading.Staged:
+    """Load an export; one that the database cannot read as it stands is read with care."""
+    import duckdb
+
+    try:
+        convert.load(typing, staged)
+    except duckdb.InvalidInputException as error:
+        staged = reading.stage_with_care(export, typing.form, place, str(error))
+        convert.load(typing, staged)
+    return staged
 
 
 def _make(work: Assembly, stream: Stream, explicit_lines: bool) -> None:
@@ -356,16 +369,16 @@ def write_quarantine(work: Assembly, path: Path, files: list[tuple[Source, Path]
 
 
 def _write_left_out(work: Assembly, write, number: int, table: str, name: str) -> None:
-    if not work.db.execute("select count(*) from quarantine where file = ?", [number]).fetchone()[0]:
+    gone = dict(work.db.execute("select row, gone from quarantine where file = ? order by row", [number]).fetchall())
+    export, staged, rows = work.staged[number]
+    if not gone:
         return
-    cells = " || ' | ' || ".join(f"coalesce(s.{quoted(column)}, '')" for column in work.staged[number].names)
-    left_out = f"select * from {work.staged[number].relation} where {ROW} in (select row from quarantine where file = {number})"
-    work.db.execute(f"create or replace temp table left_out as {left_out}")
-    rows = work.db.execute(
-        f"select s.{ROW}, q.gone, {cells} from left_out as s join quarantine as q on q.file = {number} and q.row = s.{ROW} order by 1"
-    )
-    while part := rows.fetchmany(10_000):
-        write.writerows((table, name, *row) for row in part)
+    if staged.lines == rows + staged.skip:
+        left_out = reading.rows_at(export, staged, set(gone))
+    else:
+        chosen = f"select * from {staged.relation} where {ROW} in (select row from quarantine where file = {number}) order by {ROW}"
+        left_out = ((row[0], ["" if cell is None else cell for cell in row[1:]]) for row in work.db.execute(chosen).fetchall())
+    write.writerows((table, name, row, gone[row], " | ".join(cells)) for row, cells in left_out)
 
 
 assert UNIT == 10_000  # what `_stored` divides by

@@ -113,8 +113,22 @@ def _check_mapped(ours: str, theirs: list[str], known: dict[str, str], staged: S
             )
 
 
-def make_typed(work: Typing, staged: Staged) -> None:
-    """Make the table `TYPED` of a staged export: `ROW`, `unreadable`, and every mapped column in its type.
+def load(work: Typing, staged: Staged) -> None:
+    """Read the mapped columns of an export, every cell as text.
+
+    Raises
+    ------
+    InputError
+        If there are no rows.
+    """
+    chosen = ", ".join(f"{_joined(theirs, work.kinds[ours], ours)} as {quoted(ours)}" for ours, theirs in work.columns.items())
+    work.db.execute(f"create or replace table {RAW} as select {ROW}, {chosen} from {staged.relation}")
+    if not work.db.execute(f"select count(*) from {RAW}").fetchone()[0]:
+        raise InputError(work.file, "is empty: it holds a header and no rows", "export it again")
+
+
+def make_typed(work: Typing) -> None:
+    """Make the table `TYPED` of what was loaded: `ROW`, `unreadable`, and every mapped column in its type.
 
     Money becomes integer ten-thousandths, moments lie in the shop's zone.
 
@@ -125,8 +139,6 @@ def make_typed(work: Typing, staged: Staged) -> None:
         can be read in two ways and the shop has not said which.
     """
     db = work.db
-    chosen = ", ".join(f"{_joined(theirs, work.kinds[ours], ours)} as {quoted(ours)}" for ours, theirs in work.columns.items())
-    db.execute(f"create or replace table {RAW} as select {ROW}, {chosen} from {staged.relation}")
     work.joins.clear()
     decided = _decisions(work)
     select = ", ".join(f"{_typed(work, ours, kind, decided)} as {quoted(ours)}" for ours, kind in work.kinds.items())

@@ -18,8 +18,6 @@ from loyalty_lab.errors import InputError
 from loyalty_lab.intake import encodings
 
 if TYPE_CHECKING:
-    import duckdb
-
     from loyalty_lab.intake.formats import Profile
 
 ROW = "__row__"
@@ -131,13 +129,18 @@ def _first_rows(start: str, mark: str | None) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class Staged:
-    """An export the database can read: its columns by name, and SQL for its rows with `ROW`, every cell as text, empty ones missing."""
+    """An export the database can read: its columns by name, and SQL for its rows with `ROW`, every cell as text, empty ones missing.
+
+    `lines` is how many lines the file has, where it is read as it stands.
+    """
 
     names: list[str]
     relation: str
+    skip: int
+    lines: int | None = None
 
 
-def stage(db: duckdb.DuckDBPyConnection, export: Export, form: Profile, place: Path) -> Staged:
+def stage(export: Export, form: Profile, place: Path) -> Staged:
     """Make an export readable by the database.
 
     A tidy file is read by the database itself; one that needs care (another encoding, blank lines, blanks
@@ -145,7 +148,6 @@ def stage(db: duckdb.DuckDBPyConnection, export: Export, form: Profile, place: P
 
     Parameters
     ----------
-    db : duckdb.DuckDBPyConnection
     export : Export
     form : Profile
         Says whether there is a header, and which of the first rows it is.
@@ -158,27 +160,26 @@ def stage(db: duckdb.DuckDBPyConnection, export: Export, form: Profile, place: P
         If the file holds no rows, a quote is never closed, or a row has more cells than the header.
     """
     names, skip = header_of(export, form)
-    direct = _tidy(export) and not any("\n" in cell for row in export.head[:skip] for cell in row)
-    if direct:
-        staged = Staged(names, _relation(export.path, names, skip, export.delimiter))
-        if _readable(db, export, staged):
-            return staged
+    lines = _tidy_lines(export)
+    if lines is None or any("\n" in cell for row in export.head[:skip] for cell in row):
+        return stage_with_care(export, form, place)
+    return Staged(names, _relation(export.path, names, skip, export.delimiter), skip, lines)
+
+
+def stage_with_care(export: Export, form: Profile, place: Path, said: str = "") -> Staged:
+    """Write an export out tidily; `said` is why the database could not read it as it stands, which may be the end of it."""
+    _refuse_if_hopeless(export, said)
+    names, skip = header_of(export, form)
     _write_tidily(export, names, skip, place)
-    return Staged(names, _relation(place, [ROW, *names], 0, ","))
+    return Staged(names, _relation(place, [ROW, *names], 0, ","), skip)
 
 
-def _readable(db: duckdb.DuckDBPyConnection, export: Export, staged: Staged) -> bool:
-    """Whether the database can read the file to its end; a row short of cells needs more care."""
-    import duckdb
-
-    try:
-        rows = db.execute(f"select count(*) from {staged.relation}").fetchone()[0]
-    except duckdb.InvalidInputException as error:
-        _refuse_if_hopeless(export, str(error))
-        return False
-    if not rows:
-        raise InputError(export.path.name, "is empty: it holds a header and no rows", "export it again")
-    return True
+def rows_at(export: Export, staged: Staged, numbers: set[int]) -> Iterator[tuple[int, list[str]]]:
+    """Return the rows of these numbers from a file whose lines are its rows."""
+    with export.open() as file:
+        for number, line in enumerate(file, start=1):
+            if number in numbers:
+                yield number, next(csv.reader([line.decode("utf-8")], delimiter=export.delimiter))
 
 
 def header_of(export: Export, form: Profile) -> tuple[list[str], int]:
@@ -193,19 +194,20 @@ def header_of(export: Export, form: Profile) -> tuple[list[str], int]:
     return names, at + 1 + form.more_header_rows
 
 
-def _tidy(export: Export) -> bool:
-    """Whether the database may read the file itself, and will number its rows as they stand in it."""
+def _tidy_lines(export: Export) -> int | None:
+    """How many lines a file has that the database may read itself, numbering its rows as they stand in it; None if it may not."""
     if export.kind != "csv" or export.delimiter is None or export.encoding != "utf-8-sig":
-        return False
-    quotes, last = 0, b"\n"
+        return None
+    quotes, lines, last = 0, 0, b"\n"
     with export.open() as file:
         for part in encodings.chunks(file):
             seen = last + part
             if b"\x00" in part or seen.count(b"\r") > seen.count(b"\r\n") + seen.endswith(b"\r") or _blank_line(seen, quotes):
-                return False
+                return None
             last = part[-2:]
             quotes += seen.count(b'"') - last.count(b'"')
-    return not last.endswith(b"\r")
+            lines += part.count(b"\n")
+    return None if last.endswith(b"\r") else lines + (not last.endswith(b"\n"))
 
 
 def _blank_line(seen: bytes, quotes_before: int) -> bool:
