@@ -79,7 +79,8 @@ def _order(rng: random.Random, when: datetime, pence: int, lines: int) -> dict[s
     return {
         "Email": f"c{who}@mail.example", "Financial Status": state, "Currency": "EUR", "Shipping": "5.00", "Taxes": "0.00",
         "Subtotal": f"{(pence - discount) / 100:.2f}", "Total": f"{total / 100:.2f}", "Discount Amount": f"{discount / 100:.2f}",
-        "Refunded Amount": f"{refunded / 100:.2f}", "Created at": f"{when:%Y-%m-%d %H:%M:%S} {'+0200' if 4 <= when.month <= 10 else '+0100'}",
+        "Refunded Amount": f"{refunded / 100:.2f}",
+        "Created at": f"{when:%Y-%m-%d %H:%M:%S} {'+0200' if 4 <= when.month <= 10 else '+0100'}",
         "Billing Name": f"Name {who}", "Billing Address1": f"{who} Mill Lane", "Billing City": "Lyon", "Billing Zip": "'75008",
         "Billing Phone": f"'+33 6 {who:08d}", "Source": "web",
     }  # fmt: skip

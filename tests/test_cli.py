@@ -80,14 +80,14 @@ def test_names_and_contacts_stand_in_the_lists_alone(demo_shop, demo_report):
 
 
 def test_the_same_command_twice_gives_the_same_bytes(demo_shop, demo_report, command, tmp_path):
-    again = command("playbook", demo_shop, "--out", tmp_path)
+    again = command("playbook", demo_shop, "--out", tmp_path, "--language", "en,bn")
     assert again.returncode == 0, again.stderr
     other = tmp_path / demo_shop.name / "2026-10-31"
+    first, second = ({path.relative_to(place) for path in place.rglob("*") if path.is_file()} for place in (demo_report, other))
 
-    names = sorted(path.relative_to(demo_report) for path in demo_report.rglob("*") if path.is_file())
-    assert names == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
+    assert second == {path for path in first if path.stem not in ("playbook-tr", "playbook-hy")}
     different = [
-        str(name) for name in names if name.name != "run.json" and (demo_report / name).read_bytes() != (other / name).read_bytes()
+        str(name) for name in second if name.name != "run.json" and (demo_report / name).read_bytes() != (other / name).read_bytes()
     ]
     assert different == []
 

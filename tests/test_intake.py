@@ -17,7 +17,7 @@ from loyalty_lab.errors import InputError
 from loyalty_lab.intake import sales
 from loyalty_lab.intake.formats import profile
 from loyalty_lab.intake.identities import People
-from loyalty_lab.intake.report import Report
+from loyalty_lab.intake.report import Report, TableReport
 
 RETAIL_SOURCE = source("retail.csv", profile="online-retail-ii")
 ONE = ORDERS + "1,a,2026-01-05,3.00\n"
@@ -257,6 +257,14 @@ def test_refunds_without_an_order_are_booked_by_customer_product_price_and_day(t
     assert taken.report.bridge.unmatched_money == 10_000 * (7 + 3 + 2)
 
 
+def test_the_first_online_retail_is_read_alike_under_its_own_headers(tmp_path):
+    header = RETAIL.replace("Invoice,", "InvoiceNo,").replace("Price", "UnitPrice").replace("Customer ID", "CustomerID")
+    text = retail().replace(RETAIL, header)
+    taken = read(tmp_path / "shop", {"retail.csv": text}, source("retail.csv", profile="online-retail"))
+
+    assert taken.report.bridge == read(tmp_path / "two", {"retail.csv": retail()}, RETAIL_SOURCE).report.bridge
+
+
 def test_lines_keep_what_is_left_after_refunds(tmp_path):
     taken = read(tmp_path / "shop", {"retail.csv": retail()}, RETAIL_SOURCE)
     lines = taken.shop().order_lines
@@ -277,6 +285,7 @@ def orders_of(rows: pd.DataFrame):
         told = Report()
         columns = frozenset({"order_id", "product_id", "customer_id", "ordered_at", "quantity", "unit_price"})
         db.execute("create temp table lines_told as select '' as order_id, 0 as net where false")
+        told.tables["orders"] = TableReport()
         sales.make_orders(sales.Sales(db, "part", columns, profile("online-retail-ii"), "GBP", 1), People(), told)
         return db.execute("select * from orders_made where gone = ''").df(), told.bridge
 

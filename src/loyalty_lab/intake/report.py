@@ -27,6 +27,7 @@ class TableReport(BaseModel):
     first_day: date | None = None
     last_day: date | None = None
     columns: list[str] = []
+    money: dict[str, int] = {}
 
     def drop(self, reason: str, number: int) -> None:
         """Count dropped records under a reason."""
@@ -86,7 +87,7 @@ class Report(BaseModel):
             for name in ("gross", "discounts", "refunds", "dropped", "net", "anonymous_net")
         }
         tables = {
-            name: _ordered(table.model_dump(mode="json", exclude={"columns"}))
+            name: _ordered(table.model_dump(mode="json", exclude={"columns", "money"}))
             for name, table in sorted(self.tables.items())
             if table.rows_in
         }

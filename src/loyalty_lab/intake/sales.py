@@ -287,6 +287,9 @@ def _sum_up(sales: Sales, report: Report) -> None:
                count(*) filter (where {kept})
         from orders_made where person is not null
     """).fetchone()
+    left = sales.db.execute(f"select gone, sum(gross_amount) from orders_made where not ({kept}) and person is not null group by gone")
+    for reason, gross in left.fetchall():
+        report.tables["orders"].money[reason] = report.tables["orders"].money.get(reason, 0) + int(gross)
     anonymous, nobody = sales.db.execute(
         f"select coalesce(sum(net_amount), 0), count(*) from orders_made where person is null and {kept}"
     ).fetchone()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loyalty_lab.intake.report import Report
+from loyalty_lab.intake.report import UNIT, Report
 from loyalty_lab.language import Texts
 
 
@@ -22,7 +22,7 @@ def lines(report: Report, understood: dict[str, Any], texts: Texts) -> list[str]
     head = texts.say("intake.check.head", shop=understood["shop"], cutoff=understood["cutoff"], currency=understood["currency"])
     said = [head]
     for name, table in understood["tables"].items():
-        said += _table(name, table, texts)
+        said += _table(name, table, report.tables[name].money, texts)
     money = {name: str(amount) for name, amount in understood["orders"].items()}
     counts = {name: understood["orders"][name] for name in ("orders", "customers")}
     said += [texts.digits(line) for line in texts.say("intake.check.money", **(money | counts)).splitlines()]
@@ -30,12 +30,14 @@ def lines(report: Report, understood: dict[str, Any], texts: Texts) -> list[str]
     return said + [_tactic(slug, state, texts) for slug, state in understood["tactics"].items()]
 
 
-def _table(name: str, table: dict[str, Any], texts: Texts) -> list[str]:
+def _table(name: str, table: dict[str, Any], money: dict[str, int], texts: Texts) -> list[str]:
     named = texts.say(f"common.table.{name}")
     kind = "table_days" if table["first_day"] else "table"
     said = ["  " + texts.say(f"intake.check.{kind}", **(table | {"table": named}))]
-    reasons = ((texts.say(f"common.reason.{reason.replace(' ', '_')}"), number) for reason, number in table["dropped"].items())
-    return said + ["    " + texts.say("intake.check.dropped", number=number, reason=reason) for reason, number in reasons]
+    for reason, number in table["dropped"].items():
+        line = texts.say("intake.check.dropped", number=number, reason=texts.say(f"common.reason.{reason.replace(' ', '_')}"))
+        said.append(f"    {line}" + (f" ({texts.amount(money[reason] / UNIT)})" if money.get(reason) else ""))
+    return said
 
 
 def _tactic(slug: str, state: str, texts: Texts) -> str:
