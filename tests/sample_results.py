@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from loyalty_lab.results import Claim, Fact, Figure, Measure, Message, Result, Table, Value
+from loyalty_lab.results import Claim, Fact, Figure, Measure, Message, Result, Table, Value, plain
 from loyalty_lab.shop import ShopSettings
 
 CUTOFF = date(2026, 10, 31)
@@ -231,3 +231,15 @@ def everything(answer_fast_ready: bool = False) -> dict[str, Result]:
     found.append(practice("follow-up-letters", Value(grade="D", high=640.0, break_even_rate=0.032, assumptions=["x"]), lots, [hundreds]))
     found.append(practice("answer-fast", Value(grade="D", high=410.0), owed, [pareto]) if answer_fast_ready else needs_data())
     return {result.notebook: result for result in found}
+
+
+def nothing_unsaid(study) -> bool:
+    """Whether every sentence that a practice has to say of a shop can be said, and speaks of nothing that is missing."""
+    from loyalty_lab.language import Texts
+
+    texts, found = Texts("en"), study.findings
+    said = [texts.say(m) for m in found.messages] + [texts.say(part) for f in found.figures for part in (f.title, f.alt)]
+    said += [texts.say(row.reason, **row.arguments) for row in study.candidates.itertuples()]
+    said += [texts.say(key) for key in [*study.worth.rows["key"], *study.worth.value.assumptions]]
+    plainly = study.candidates["arguments"].map(lambda args: plain(args) == args).all()
+    return bool(all(said) and not any("–" in each for each in said) and plainly)

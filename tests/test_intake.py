@@ -214,6 +214,36 @@ def test_the_same_exports_are_read_once_and_changed_ones_again(tmp_path, monkeyp
     assert intake.read(folder).report.bridge.orders == 2
 
 
+def test_threads_change_nothing(demo_shop, tmp_path, monkeypatch):
+    import shutil
+
+    from loyalty_lab.intake import assembly
+
+    found, opened = [], assembly.opened
+    for threads in (1, 4):
+        folder = tmp_path / str(threads) / "demo"
+        for name in ("exports", "private"):
+            shutil.copytree(demo_shop / name, folder / name)
+        shutil.copy(demo_shop / "shop.toml", folder)
+        for name in ("identities.parquet", "merges.csv", "quarantine.csv"):
+            (folder / "private" / name).unlink(missing_ok=True)
+
+        def with_threads(place, threads=threads):
+            db = opened(place)
+            db.execute(f"set threads = {threads}")
+            return db
+
+        monkeypatch.setattr(assembly, "opened", with_threads)
+        found.append(intake.read(folder))
+    one, four = found
+
+    assert one.report == four.report
+    for name, frame in one.shop().tables.items():
+        pd.testing.assert_frame_equal(frame, four.shop().tables[name], obj=name)
+    for name in ("merges.csv", "quarantine.csv"):
+        assert (one.folder / "private" / name).read_bytes() == (four.folder / "private" / name).read_bytes()
+
+
 # ---- Online Retail II: refunds that name no order
 
 LINES = [

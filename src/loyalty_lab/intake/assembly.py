@@ -29,7 +29,7 @@ ALWAYS = ("order_id", "ordered_at", "net_amount", "gross_amount", "discount_amou
 QUARANTINE_COLUMNS = ("table", "file", "row", "reason", "cells")
 PERSONAL = ("name", "email", "phone", "address")
 DETAILS = (
-    "create table if not exists details (person varchar, place integer, seq bigint, "
+    "create table if not exists details (person varchar, place bigint, seq bigint, "
     + ", ".join(f"{name} varchar" for name in PERSONAL)
     + ")"
 )
@@ -256,7 +256,7 @@ def _write(work: Assembly, table: str, parts: list[str], path: Path) -> None:
             chosen.append(f"{_stored(column)} as {quoted(column.name)}")
     select = f"select {', '.join(chosen)} from ({union}) as made {' '.join(joins)}"
     if table == "customers":
-        select = _one_a_customer(select, schema)
+        select = _one_a_customer(select.replace("select ", f"select made.{SEQ}, ", 1), schema)
     work.db.execute(f"create or replace temp table written as {select}")
     order = ", ".join(quoted(name) for name in schema.key)
     copy_atomically(work.db, f"select * from written order by {order}", path)
@@ -268,7 +268,7 @@ def _person(column: str, have: set[str], table: str) -> str | None:
         return f"made.{column}_person" if f"{column}_person" in have else None
     if table in ("orders", "customers") or "order_id" not in have:
         return "made.person" if "person" in have else None
-    of_order = "(select any_value(o.person) from bought as o where o.order_id = made.order_id)"
+    of_order = "(select min(o.person) from bought as o where o.order_id = made.order_id)"
     return f"coalesce(made.person, {of_order})" if "person" in have else of_order
 
 
@@ -283,7 +283,7 @@ def _one_a_customer(select: str, schema: tables.TableSchema) -> str:
     """Rows of one person become one: the first that says something counts; a refusal anywhere is a refusal."""
     first = "bool_and({0}) as {0}"
     names = ", ".join(
-        first.format(column.name) if column.name.startswith("consent") else f"any_value({column.name}) as {column.name}"
+        first.format(column.name) if column.name.startswith("consent") else f"arg_min({column.name}, {SEQ}) as {column.name}"
         for column in schema.columns
         if column.name != "customer_id" and not column.personal and f'"{column.name}"' in select
     )
@@ -338,7 +338,7 @@ def write_identities(work: Assembly, path: Path, salt: str) -> None:
     finals = pd.DataFrame({"person": met, "final": [work.people.final(person) for person in met]}, dtype="object")
     work.db.register("people_frame", frame)
     work.db.register("finals_frame", finals)
-    firsts = ", ".join(f"arg_min(d.{name}, d.place * 1e18 + d.seq) as {name}" for name in PERSONAL)
+    firsts = ", ".join(f"arg_min(d.{name}, d.place * {ROWS_A_FILE * ROWS_A_FILE // 16} + d.seq) as {name}" for name in PERSONAL)
     chosen = ", ".join(
         f"cast({'p' if name in ('customer_id', 'merged_id', 'merged_into') else 'd'}.{name} as varchar) as {name}"
         for name in IDENTITY_COLUMNS
