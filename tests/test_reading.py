@@ -39,6 +39,7 @@ def refused(folder, content: bytes, name: str = "orders.csv") -> str:
         (HEAD.encode(), "header and no rows"),
         (b"\x00\x01\x02\x03" * 500, "bytes that are no text"),
         (b"\xd0\xcf\x11\xe0" + b"x" * 600, "old Excel"),
+        (b"\x1f\x8b", "damaged zip"),
         (b"PK\x03\x04nonsense", "not a workbook"),
         ((HEAD + '1,"a,2026-01-05,3.00\n2,b,2026-01-06,4.00\n').encode(), "never closed"),
         ((HEAD + "1,a,2026-01-05,3.00,extra\n").encode(), "has 5 cells"),
@@ -46,7 +47,19 @@ def refused(folder, content: bytes, name: str = "orders.csv") -> str:
         ((HEAD + "1,a,2099-12-31,3.00\n").encode(), "'2099-12-31'"),
         ((HEAD + "1,a,2026-01-05,-3.00\n").encode(), "refund without an order"),
     ],
-    ids=["empty", "header only", "binary", "old excel", "broken workbook", "open quote", "too many cells", "1900", "2099", "only refunds"],
+    ids=[
+        "empty",
+        "header only",
+        "binary",
+        "old excel",
+        "cut-off zip",
+        "broken workbook",
+        "open quote",
+        "too many cells",
+        "1900",
+        "2099",
+        "only refunds",
+    ],
 )
 def test_a_bad_export_is_refused_and_left_as_it_was(tmp_path, content, words):
     assert words in refused(tmp_path / "shop", content)
