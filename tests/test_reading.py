@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
 import random
 from datetime import date
 
@@ -91,6 +92,7 @@ def test_a_folder_in_place_of_a_file_and_a_path_outside_the_shop_are_refused(tmp
         gzip.compress((HEAD + ROW).encode()),
         (HEAD + ROW.replace("a", "a\x00")).encode(),
         (HEAD + ROW.rstrip()).encode(),
+        (HEAD + '1,"a\rb",2026-01-05,3.00\n2,c\r,2026-01-06,3.00\n').encode(),
     ],
     ids=[
         "crlf",
@@ -105,6 +107,7 @@ def test_a_folder_in_place_of_a_file_and_a_path_outside_the_shop_are_refused(tmp
         "zipped without .gz",
         "nul",
         "no last line end",
+        "carriage return inside",
     ],
 )
 def test_a_strange_but_readable_export_is_read(tmp_path, content):
@@ -149,6 +152,7 @@ def test_hostile_column_names_are_only_names(tmp_path):
 
 # ---- fuzzing: exports that are whole, then broken somewhere
 
+SAME_EACH_TIME = "CI" in os.environ  # where a run decides whether work lands, it tries what it tried before
 CELL = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
     st.sampled_from(
@@ -166,7 +170,7 @@ def written(rows, rng: random.Random, breaks: list[tuple[int, str]]) -> bytes:
     return (HEAD + rng.choice(["\n", "\r\n"]).join(lines)).encode()
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=120, derandomize=SAME_EACH_TIME, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(WHOLE, min_size=1, max_size=12),
     st.lists(st.tuples(st.integers(0, 99), CELL), max_size=3),
@@ -191,7 +195,7 @@ def test_whatever_is_in_an_export_it_is_read_or_refused_and_the_money_adds_up(tm
     assert table["rows_in"] - table["rows_out"] == sum(table["dropped"].values())
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=60, derandomize=SAME_EACH_TIME, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_whatever_a_file_is_new_reads_or_refuses_it(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("fuzz")

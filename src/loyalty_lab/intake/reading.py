@@ -239,7 +239,7 @@ def _write_tidily(export: Export, names: list[str], skip: int, tidy: Path) -> No
     """Write an export out as a CSV without surprises, each row with its number."""
     written = 0
     with tidy.open("w", encoding="utf-8", newline="") as file:
-        write = csv.writer(file, lineterminator="\n").writerow
+        write = csv.writer(file, lineterminator="\r\n").writerow  # so that either sign inside a cell is quoted
         for number, cells in _rows(export):
             if number > skip and any(cell.strip() for cell in cells):
                 write([number, *_fitted(cells, len(names), export.path.name, number)])
