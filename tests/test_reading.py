@@ -92,7 +92,7 @@ def test_a_folder_in_place_of_a_file_and_a_path_outside_the_shop_are_refused(tmp
         gzip.compress((HEAD + ROW).encode()),
         (HEAD + ROW.replace("a", "a\x00")).encode(),
         (HEAD + ROW.rstrip()).encode(),
-        (HEAD + '1,"a\rb",2026-01-05,3.00\n2,c\r,2026-01-06,3.00\n').encode(),
+        (HEAD + '1,"a\rb",2026-01-05,3.00\n').encode(),
     ],
     ids=[
         "crlf",

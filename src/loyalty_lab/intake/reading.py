@@ -239,10 +239,11 @@ def _write_tidily(export: Export, names: list[str], skip: int, tidy: Path) -> No
     """Write an export out as a CSV without surprises, each row with its number."""
     written = 0
     with tidy.open("w", encoding="utf-8", newline="") as file:
-        write = csv.writer(file, lineterminator="\r\n").writerow  # so that either sign inside a cell is quoted
+        write = csv.writer(file, lineterminator="\n").writerow
         for number, cells in _rows(export):
             if number > skip and any(cell.strip() for cell in cells):
-                write([number, *_fitted(cells, len(names), export.path.name, number)])
+                fitted = _fitted(cells, len(names), export.path.name, number)
+                write([number, *(cell.replace("\r\n", "\n").replace("\r", "\n") if "\r" in cell else cell for cell in fitted)])
                 written += 1
     if not written:
         raise InputError(export.path.name, "is empty: it holds a header and no rows", "export it again")
