@@ -61,7 +61,6 @@ class Profile(_Part):
     currency: str | None = None
     timezone: str | None = None
     guests: list[str] = []
-    family: str = ""
     lines_of: str | None = None
     also: dict[str, str] = {}
     refunds: Refunds = Refunds()

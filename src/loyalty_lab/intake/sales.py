@@ -67,7 +67,8 @@ def _records(sales: Sales) -> None:
     kinds = fields.kinds("orders")
     have = [quoted(name) if name in sales.columns else f"cast(null as {SQL_TYPES[kind]}) as {quoted(name)}" for name, kind in kinds.items()]
     numbered = "case when file = 1 then 'row ' || row else 'row ' || file || '.' || row end"
-    amount = "coalesce(line_amount, cast(round(quantity * unit_price) as bigint), line_net)" if sales.by_line else _first_amount()
+    told = f"coalesce({', '.join(fields.AMOUNTS)})"
+    amount = "coalesce(line_amount, cast(round(quantity * unit_price) as bigint), line_net)" if sales.by_line else told
     listed = ", ".join(have).replace('cast(null as varchar) as "order_id"', f'{numbered} as "order_id"')
     currency = "max(upper(currency)) over (partition by order_id)" if "currency" in sales.columns else "cast(null as varchar)"
     sales.db.execute(f"create or replace temp view rows_all as select {SEQ}, file, row, unreadable, {listed} from {sales.part}")
@@ -90,10 +91,6 @@ def _records(sales: Sales) -> None:
         from records
     """)
     sales.db.execute("create or replace temp table back as select * from judged where back and gone = ''")
-
-
-def _first_amount() -> str:
-    return "coalesce(net_amount, goods_amount, total_amount, gross_amount)"
 
 
 def _overlap(sales: Sales) -> str:
