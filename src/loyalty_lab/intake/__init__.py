@@ -134,7 +134,7 @@ def _read_anew(
         identities.make_private(private)
         paths = assembly.write_tables(work, folder / "cache" / "tables", secret)
         _warn(work.report, len(people.merged_into))
-        assembly.write_identities(work, private / "identities.parquet", secret)
+        assembly.write_identities(work, private / "identities.parquet")
         assembly.write_quarantine(work, private / "quarantine.csv", files)
         _write_privately(private / identities.MERGES, identities.audit(people))
     stored = {"key": key, "tables": sorted(paths), "report": work.report.model_dump(mode="json")}

@@ -58,6 +58,7 @@ class Assembly:
     report: Report = field(default_factory=Report)
     made: dict[str, list[str]] = field(default_factory=dict)
     staged: dict[int, tuple[reading.Export, reading.Staged, int]] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
 
 
 def opened(place: Path) -> duckdb.DuckDBPyConnection:
@@ -233,11 +234,9 @@ def _names(work: Assembly, salt: str) -> None:
     """The pseudonym of every person met, also of those merged into another."""
     import pandas as pd
 
-    met = list(work.people.order)
-    final = [work.people.final(person) for person in met]
-    frame = pd.DataFrame(
-        {"person": pd.Series(met, dtype="object"), "code": pd.Series([pseudonym(salt, each) for each in final], dtype="object")}
-    )
+    work.codes = {person: pseudonym(salt, person) for person in work.people.order}
+    final = [work.codes[work.people.final(person)] for person in work.codes]
+    frame = pd.DataFrame({"person": list(work.codes), "code": final}, dtype="object")
     work.db.register("codes_frame", frame)
     work.db.execute("create table codes as select cast(person as varchar) as person, cast(code as varchar) as code from codes_frame")
     work.db.unregister("codes_frame")
@@ -326,14 +325,13 @@ def _note(work: Assembly, table: str) -> None:
     work.report.tables[table] = told
 
 
-def write_identities(work: Assembly, path: Path, salt: str) -> None:
+def write_identities(work: Assembly, path: Path) -> None:
     """Write who is who: pseudonym, merged id, and what is known to reach each person."""
     import pandas as pd
 
     met = list(work.people.order)
     into = [work.people.merged_into.get(person) for person in met]
-    codes = [pseudonym(salt, person) for person in met]
-    frame = pd.DataFrame({"customer_id": codes, "merged_id": met, "merged_into": into}, dtype="object")
+    frame = pd.DataFrame({"customer_id": list(work.codes.values()), "merged_id": met, "merged_into": into}, dtype="object")
     work.db.execute(DETAILS)
     finals = pd.DataFrame({"person": met, "final": [work.people.final(person) for person in met]}, dtype="object")
     work.db.register("people_frame", frame)
@@ -376,7 +374,7 @@ def _write_left_out(work: Assembly, write, number: int, table: str, name: str) -
     if staged.lines == rows + staged.skip:
         left_out = reading.rows_at(export, staged, set(gone))
     else:
-        chosen = f"select * from {staged.relation} where {ROW} in (select row from quarantine where file = {number}) order by {ROW}"
+        chosen = f"select * from {staged.numbered} where {ROW} in (select row from quarantine where file = {number}) order by {ROW}"
         left_out = ((row[0], ["" if cell is None else cell for cell in row[1:]]) for row in work.db.execute(chosen).fetchall())
     write.writerows((table, name, row, gone[row], " | ".join(cells)) for row, cells in left_out)
 

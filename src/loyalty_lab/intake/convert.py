@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from loyalty_lab.shop import ShopSettings, Source
 
-RAW, TYPED = "raw", "typed"
+CELLS, RAW, TYPED = "cells", "raw", "typed"
 FEW_ROWS = 1_000
 FEW_UNREADABLE = 0.01
 FIRST_YEAR, LAST_YEAR = 1970, 2089
@@ -122,7 +122,9 @@ def load(work: Typing, staged: Staged) -> None:
         If there are no rows.
     """
     chosen = ", ".join(f"{_joined(theirs, work.kinds[ours], ours)} as {quoted(ours)}" for ours, theirs in work.columns.items())
-    work.db.execute(f"create or replace table {RAW} as select {ROW}, {chosen} from {staged.relation}")
+    row = f"rowid + {staged.skip + 1} as {ROW}, " if staged.lines is not None else ""
+    work.db.execute(f"create or replace table {CELLS} as select {'' if row else f'{ROW}, '}{chosen} from {staged.rows}")
+    work.db.execute(f"create or replace temp view {RAW} as select {row}* from {CELLS}")
     if not work.db.execute(f"select count(*) from {RAW}").fetchone()[0]:
         raise InputError(work.file, "is empty: it holds a header and no rows", "export it again")
 
@@ -141,13 +143,19 @@ def make_typed(work: Typing) -> None:
     db = work.db
     work.joins.clear()
     decided = _decisions(work)
-    select = ", ".join(f"{_typed(work, ours, kind, decided)} as {quoted(ours)}" for ours, kind in work.kinds.items())
-    joins = " ".join(work.joins)
-    db.execute(f"create or replace table {TYPED} as select raw.{ROW}, {select}, false as unreadable from {RAW} as raw {joins}")
+    inner = ", ".join(
+        f"{_typed(work, ours, kind, decided)} as {quoted(ours)}, raw.{quoted(ours)} as {_told(ours)}" for ours, kind in work.kinds.items()
+    )
+    names, unread = ", ".join(map(quoted, work.columns)), _unread(work)
+    flags = ", ".join(f"{wrong} as {_flag(ours)}" for ours, wrong in unread.items())
+    unreadable = " or ".join(unread[ours] for ours in _needed(work)) or "false"
+    read = f"select raw.{ROW}, {inner} from {RAW} as raw {' '.join(work.joins)}"
+    db.execute(f"create or replace table {TYPED} as select {ROW}, {names}, {unreadable} as unreadable, {flags} from ({read})")
     _check_readable(work)
     _check_ranges(work)
     _note_repairs(work)
-    db.execute(f"drop table {RAW}")
+    db.execute(f"drop view {RAW}")
+    db.execute(f"drop table {CELLS}")
 
 
 def _note_repairs(work: Typing) -> None:
@@ -276,44 +284,58 @@ def _looked_up(work: Typing, ours: str, kind: str, plain: str, by_database: str,
     return f"case when {plain} then {by_database} else {table}.value end"
 
 
-def needed(work: Typing) -> list[str]:
+def _needed(work: Typing) -> list[str]:
     """Return the mapped columns without which a row means nothing."""
     if work.table == "orders" and work.form.grain == "line":
-        return [name for name in ("order_id", "quantity", "unit_price", "line_amount") if name in work.columns]
+        return [name for name in ("order_id", "ordered_at", "quantity", "unit_price", "line_amount") if name in work.columns]
     if work.table in ("orders", "order_lines"):
         return [name for name in ("order_id", "ordered_at", *fields.AMOUNTS, *fields.LINE_AMOUNTS, "quantity") if name in work.columns]
     required = tables.SCHEMAS[work.table].required
     return [name for name in required if name in work.columns and name != "customer_id"]
 
 
+def _told(ours: str) -> str:
+    return quoted(f"told {ours}")
+
+
+def _flag(ours: str) -> str:
+    return quoted(f"unread {ours}")
+
+
+def _unread(work: Typing) -> dict[str, str]:
+    """Whether a cell could not be read; a needed one may not be empty either, but for the lines of an order told once."""
+    may_be_empty = work.table == "orders" and work.form.grain == "line"
+    never_empty = set() if may_be_empty else set(_needed(work))
+    return {
+        ours: f"({quoted(ours)} is null)" if ours in never_empty else f"({quoted(ours)} is null and {_told(ours)} is not null)"
+        for ours in work.columns
+    }
+
+
 def _check_readable(work: Typing) -> None:
-    """Mark rows with a needed cell that cannot be read; refuse the file where they are more than a few."""
-    must, empty_too = set(needed(work)), work.table != "orders" or work.form.grain == "order"
-    wrong = {ours: f"(t.{quoted(ours)} is null and raw.{quoted(ours)} is not null)" for ours in work.columns}
-    if "ordered_at" in work.columns and work.table == "orders" and work.form.grain == "line":
-        must.add("ordered_at")
-    if empty_too:
-        wrong |= {ours: f"(t.{quoted(ours)} is null)" for ours in must}
-    rows = work.db.execute(f"select count(*) from {TYPED}").fetchone()[0]
-    counts = ", ".join(f"count(*) filter (where {text})" for text in wrong.values())
-    both = f"{TYPED} as t join {RAW} as raw using ({ROW})"
-    found = work.db.execute(f"select {counts} from {both}").fetchone()
-    for (ours, text), count in zip(wrong.items(), found, strict=True):
-        if count and ours in must:
-            _refuse_or_mark(work, ours, text, count, rows, both)
-        elif count:
-            example = work.db.execute(f"select min(raw.{quoted(ours)}) from {both} where {text}").fetchone()[0]
+    """Say which cells could not be read; refuse the file where they are needed and more than a few."""
+    counts = ", ".join(f"count(*) filter (where {_flag(ours)})" for ours in work.columns)
+    rows, *found = work.db.execute(f"select count(*), {counts} from {TYPED}").fetchone()
+    must = _needed(work)
+    for ours, count in zip(work.columns, found, strict=True):
+        if count and ours not in must:
+            example = work.db.execute(f"select min(raw.{quoted(ours)}) {_unread_cells(ours)}").fetchone()[0]
             work.report.warn("unread_cells", n=count, file=work.file, column=work.columns[ours][0], example=str(example)[:40])
+        elif count and (rows < FEW_ROWS or count > FEW_UNREADABLE * rows):
+            _refuse(work, ours, count)
+        work.db.execute(f"alter table {TYPED} drop column {_flag(ours)}")
 
 
-def _refuse_or_mark(work: Typing, ours: str, wrong: str, count: int, rows: int, both: str) -> None:
-    if rows < FEW_ROWS or count > FEW_UNREADABLE * rows:
-        row, cell = work.db.execute(f"select {ROW}, raw.{quoted(ours)} from {both} where {wrong} order by {ROW} limit 1").fetchone()
-        holds = "nothing" if cell is None else repr(cell[:60])
-        more = f" (and {count - 1} more rows)" if count > 1 else ""
-        what = f"column {work.columns[ours][0]!r} holds {holds}, which cannot be read{more}"
-        raise InputError(f"{work.file}, row {row}", what, "correct it in the export, or map another column")
-    work.db.execute(f"update {TYPED} set unreadable = true where {ROW} in (select {ROW} from {both} where {wrong})")
+def _unread_cells(ours: str) -> str:
+    return f"from {TYPED} as t join {RAW} as raw using ({ROW}) where t.{_flag(ours)}"
+
+
+def _refuse(work: Typing, ours: str, count: int) -> None:
+    row, cell = work.db.execute(f"select {ROW}, raw.{quoted(ours)} {_unread_cells(ours)} order by {ROW} limit 1").fetchone()
+    holds = "nothing" if cell is None else repr(cell[:60])
+    more = f" (and {count - 1} more rows)" if count > 1 else ""
+    what = f"column {work.columns[ours][0]!r} holds {holds}, which cannot be read{more}"
+    raise InputError(f"{work.file}, row {row}", what, "correct it in the export, or map another column")
 
 
 def _check_ranges(work: Typing) -> None:

@@ -36,7 +36,7 @@ def pseudonym(salt_hex: str, merged_id: str) -> str:
     True
     """
     digest = hmac.new(bytes.fromhex(salt_hex), merged_id.encode(), hashlib.sha256).digest()
-    return base64.b32encode(digest).decode().lower()[:12]
+    return base64.b32encode(digest[:10]).decode().lower()[:12]
 
 
 def salt(private: Path) -> str:

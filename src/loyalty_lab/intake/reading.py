@@ -129,15 +129,21 @@ def _first_rows(start: str, mark: str | None) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class Staged:
-    """An export the database can read: its columns by name, and SQL for its rows with `ROW`, every cell as text, empty ones missing.
+    """An export the database can read: its columns by name, and SQL for its rows, every cell as text, empty ones missing.
 
-    `lines` is how many lines the file has, where it is read as it stands.
+    `lines` is how many lines the file has, where it is read as it stands; its rows then carry no number of their
+    own, for counting while reading would keep the database from reading with all its threads.
     """
 
     names: list[str]
-    relation: str
+    rows: str
     skip: int
     lines: int | None = None
+
+    @property
+    def numbered(self) -> str:
+        """SQL for the rows with their number in the file as `ROW`."""
+        return self.rows if self.lines is None else f"(select row_number() over () + {self.skip} as {ROW}, * from {self.rows})"
 
 
 def stage(export: Export, form: Profile, place: Path) -> Staged:
@@ -216,16 +222,15 @@ def _blank_line(seen: bytes, quotes_before: int) -> bool:
 
 
 def _relation(path: Path, names: list[str], skip: int, mark: str) -> str:
-    """SQL for the rows of a tidy file; where its first column is `ROW` the rows are numbered already."""
+    """SQL for the rows of a tidy file."""
     columns = ", ".join(f"'c{at}': 'varchar'" for at in range(len(names)))
-    row = "cast(c0 as bigint)" if names[0] == ROW else f"row_number() over () + {skip}"
-    chosen = [f"c{at} as {quoted(name)}" for at, name in enumerate(names) if name != ROW]
+    chosen = [f"cast(c{at} as bigint) as {ROW}" if name == ROW else f"c{at} as {quoted(name)}" for at, name in enumerate(names)]
     options = "header = false, auto_detect = false, quote = '\"', escape = '\"', nullstr = '', max_line_size = 2097152"
     where = str(path).replace("'", "''")
     with path.open("rb") as file:
         zipped = "gzip" if file.read(2) == GZIP else "none"
     text = f"read_csv('{where}', columns = {{{columns}}}, skip = {skip}, delim = '{mark}', compression = '{zipped}', {options})"
-    return f"(select {row} as {ROW}, {', '.join(chosen)} from {text})"
+    return f"(select {', '.join(chosen)} from {text})"
 
 
 def _refuse_if_hopeless(export: Export, said: str) -> None:
