@@ -20,7 +20,7 @@ ORDER = [
     ["intake"],
     ["demo"],
     ["customers", "metrics"],
-    ["features", "btyd", "backtest", "forecast"],
+    ["features", "btyd", "learners", "snapshots", "backtest", "forecast"],
     ["segments", "assignment", "effects"],
     ["tactics"],
     ["questions", "study", "run"],

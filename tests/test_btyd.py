@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.special import hyp2f1
+from scipy.special import hyp2f1, logsumexp
 from scipy.stats import beta
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from loyalty_lab.btyd import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel
+from loyalty_lab.btyd import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
+from loyalty_lab.btyd.likelihood import Distinct
+from loyalty_lab.btyd.pareto import _leaving
 from loyalty_lab.customers import customer_summary
 from loyalty_lab.errors import InputError
 
-FAMILY = [BetaGeoModel, ModifiedBetaGeoModel]
+FAMILY = [BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel]
 TRUE = {"r": 0.6, "alpha": 40.0, "a": 0.7, "b": 2.5}
 
 
@@ -73,6 +80,159 @@ def test_gamma_gamma_gives_the_published_digits_on_cdnow(cdnow):
     assert model.log_likelihood_ == pytest.approx(-4055.92, abs=0.01)
 
 
+def test_pareto_gives_the_published_digits_on_cdnow(cdnow):
+    model = ParetoNBDModel().fit(cdnow)
+
+    r, alpha, s, beta = model.params_
+    assert (r, alpha / 7, s, beta / 7) == pytest.approx((0.553, 10.578, 0.606, 11.669), abs=2e-3)
+    assert model.log_likelihood_ + cdnow["frequency"].sum() * np.log(7) == pytest.approx(-9594.98, abs=0.005)
+    assert model.converged_
+
+
+@pytest.mark.parametrize(
+    ("x", "alpha", "s", "beta", "start", "end"),
+    [
+        (0.5, 10, 0.6, 11, 0, 39),
+        (130, 9, 0.2, 3, 20, 100),
+        (0.05, 0.1, 3, 2000, 0, 700),
+        (8, 500, 0.01, 0.05, 0, 90),
+        (3, 40, 60, 0.5, 5, 6),
+    ],
+)
+def test_the_moment_of_leaving_is_integrated_to_many_digits(x, alpha, s, beta, start, end):
+    logs = _leaving(np.array([x]), alpha, s, beta, np.array([float(start)]), np.array([float(end)]))[0]
+
+    def chance(log_y):
+        y = np.exp(log_y) - min(alpha, beta)
+        scale = ((alpha + y) / (alpha + start)) ** -x * ((beta + y) / (beta + start)) ** -(s + 1)
+        return scale * np.exp(log_y)
+
+    near = min(alpha, beta)
+    points = np.log(near + start) + np.log((near + end) / (near + start)) * np.array([0.0, 0.01, 0.1, 0.3, 1.0])
+    exact = sum(quad(chance, low, high, epsabs=0, epsrel=1e-12)[0] for low, high in pairwise(points))
+    exact = np.log(exact) + np.log(s) + s * np.log(beta) - (s + 1) * np.log(beta + start) - x * np.log(alpha + start)
+    assert logsumexp(logs) == pytest.approx(exact, abs=1e-9)
+
+
+def test_pareto_recovers_a_shop_whose_customers_leave_at_any_moment():
+    draw, n = np.random.default_rng(3), 30_000
+    ages = draw.integers(150, 500, n).astype(float)
+    rates, ends = draw.gamma(0.6, 1 / 40, n), draw.exponential(1 / draw.gamma(0.8, 1 / 60, n))
+    here, later = np.minimum(ages, ends), np.clip(ends - ages, 0, 90)
+    x = draw.poisson(rates * here)
+    recency = np.where(x > 0, here * draw.random(n) ** (1 / np.maximum(x, 1)), 0.0)
+    bought = draw.poisson(rates * later)
+    summary = pd.DataFrame({"frequency": x, "recency": recency, "T": ages})
+
+    model = ParetoNBDModel().fit(summary)
+
+    assert model.params_.to_dict() == pytest.approx({"r": 0.6, "alpha": 40.0, "s": 0.8, "beta": 60.0}, rel=0.15)
+    assert np.abs(np.log(model.params_ / [0.6, 40, 0.8, 60])).le(3 * model.standard_errors_ / model.params_).all()
+    assert model.probability_no_purchase(summary, 90).mean() == pytest.approx((bought == 0).mean(), abs=0.01)
+    assert model.expected_purchases(summary, 90).mean() == pytest.approx(bought.mean(), rel=0.05)
+
+
+def test_standard_errors_are_those_of_the_spread_over_many_shops():
+    fits = [BetaGeoModel().fit(simulated(2_000, seed, False)) for seed in range(25)]
+
+    spread = np.log([fit.params_["r"] for fit in fits]).std()
+    told = np.mean([fit.standard_errors_["r"] / fit.params_["r"] for fit in fits])
+    assert told == pytest.approx(spread, rel=0.45)
+
+
+def test_a_parameter_at_its_bound_has_an_infinite_standard_error():
+    model = BetaGeoModel().fit(DEGENERATE["clockwork"])
+
+    assert np.isinf(model.standard_errors_[model.at_bound_]).all()
+    assert model.at_bound_
+
+
+HISTORY = st.tuples(st.integers(0, 60), st.integers(0, 700), st.integers(0, 400))
+
+
+@settings(deadline=None, max_examples=60, derandomize="CI" in os.environ)
+@given(
+    rows=st.lists(HISTORY, min_size=1, max_size=12), log_params=st.lists(st.floats(-7, 7), min_size=4, max_size=4), back=st.integers(1, 400)
+)
+def test_a_longer_silence_never_makes_a_purchase_likelier(rows, log_params, back):
+    table = [(x, recency if x else 0, (recency if x else 0) + silence) for x, recency, silence in rows]
+    now = pd.DataFrame(table, columns=["frequency", "recency", "T"])
+    for kind in FAMILY:
+        model = kind()
+        model.params_ = pd.Series(np.exp(log_params), index=list(kind._names))
+
+        before, after = (model.probability_no_purchase(each, 91) for each in (now, now.assign(T=now["T"] + back)))
+
+        assert before.between(0, 1).all()
+        assert (after >= before - 1e-9).all()
+
+
+@settings(deadline=None, max_examples=60, derandomize="CI" in os.environ)
+@given(rows=st.lists(HISTORY, min_size=1, max_size=30), spend=st.floats(0.01, 1e6), horizon=st.integers(1, 400))
+def test_no_shop_however_small_gives_an_error_or_a_missing_number(rows, spend, horizon):
+    table = [(x, recency if x else 0, (recency if x else 0) + silence, spend if x else 0.0) for x, recency, silence in rows]
+    summary = pd.DataFrame(table, columns=["frequency", "recency", "T", "monetary_value"])
+    for kind in FAMILY:
+        model = kind(prior_weight=1.0).fit(summary)
+        assert model.probability_no_purchase(summary, horizon).between(0, 1).all()
+        assert np.isfinite(model.expected_purchases(summary, horizon)).all()
+        assert np.isfinite(model.params_).all()
+    assert np.isfinite(GammaGammaModel(prior_weight=1.0).fit(summary).expected_average_value(summary)).all()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("frequency", np.nan, "customers 'b' have a frequency that is missing"),
+        ("T", np.inf, "customers 'b' have a T that is missing, infinite"),
+        ("recency", 31.0, "customers 'b' have a recency above T"),
+        ("monetary_value", -4.0, "customers 'b' have a monetary_value"),
+    ],
+)
+def test_a_summary_that_cannot_be_one_is_refused_by_customer(column, value, words):
+    summary = tiny((1, 10, 30, 12.0), (2, 20, 30, 14.0)).set_axis(["a", "b"])
+    summary[column] = summary[column].astype(float)
+    summary.loc["b", column] = value
+    models = [GammaGammaModel()] if column == "monetary_value" else [kind() for kind in FAMILY]
+
+    for model in models:
+        with pytest.raises(InputError, match=words):
+            model.fit(summary)
+
+
+def test_a_customer_who_stands_there_twice_is_named():
+    summary = tiny((1, 10, 30, 12.0), (2, 20, 30, 14.0), (2, 20, 30, 14.0)).set_axis(["a", "b", "b"])
+
+    with pytest.raises(InputError, match="'b' stand in it more than once"):
+        BetaGeoModel().fit(summary)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_lifetime_value_discounts_what_comes_later(kind):
+    summary = tiny((1, 10, 30, 12.0), (5, 20, 30, 14.0)).set_axis(["a", "b"])
+    model = kind(1.0).fit(summary)
+    value = pd.Series(10.0, index=summary.index)
+
+    plain = model.customer_lifetime_value(summary, value, 364, discount_rate=0.0, margin=0.5)
+    discounted = model.customer_lifetime_value(summary, value, 364, discount_rate=0.10, margin=0.5)
+
+    assert plain.tolist() == pytest.approx((5 * model.expected_purchases(summary, 364)).tolist())
+    assert (discounted < plain).all()
+    assert (discounted > plain / 1.10).all()
+
+
+@pytest.mark.parametrize("kind", [*FAMILY, GammaGammaModel])
+def test_a_fitted_model_survives_pickling(kind):
+    summary = tiny((1, 10, 30, 12.0), (2, 20, 30, 14.0), (0, 0, 9, 0.0)).set_axis(["a", "b", "c"])
+    model = kind(1.0).fit(summary)
+    ask = "expected_average_value" if kind is GammaGammaModel else "probability_alive"
+
+    again = pickle.loads(pickle.dumps(model))
+
+    pd.testing.assert_series_equal(getattr(again, ask)(summary), getattr(model, ask)(summary))
+    assert getattr(model, ask)(summary.loc[["c", "a"]]).index.tolist() == ["c", "a"]
+
+
 def test_weeks_and_days_differ_by_the_stated_constant(cdnow):
     weeks = cdnow.assign(recency=cdnow["recency"] / 7, T=cdnow["T"] / 7)
 
@@ -82,13 +242,14 @@ def test_weeks_and_days_differ_by_the_stated_constant(cdnow):
     assert in_weeks.params_["alpha"] * 7 == pytest.approx(in_days.params_["alpha"], rel=1e-4)
 
 
-@pytest.mark.parametrize("model", [BetaGeoModel(1.0), ModifiedBetaGeoModel(1.0), GammaGammaModel(1.0)], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "model", [BetaGeoModel(1.0), ModifiedBetaGeoModel(1.0), ParetoNBDModel(1.0), GammaGammaModel(1.0)], ids=lambda m: type(m).__name__
+)
 def test_the_gradient_is_that_of_finite_differences(model):
     draw = np.random.default_rng(5)
-    model._data = [draw.integers(0, 9, 50).astype(float), draw.uniform(1, 20, 50), draw.uniform(20, 40, 50)]
-    model._counts = draw.integers(1, 4, 50).astype(float)
-    if isinstance(model, GammaGammaModel):
-        model._data = [model._data[0] + 1, model._data[1]]
+    columns = [draw.integers(0, 9, 50).astype(float), draw.uniform(1, 20, 50), draw.uniform(20, 40, 50)]
+    columns = [columns[0] + 1, columns[1]] if isinstance(model, GammaGammaModel) else columns
+    model._data = Distinct.of([np.repeat(column, 3) for column in columns])
     at = draw.normal(0, 0.7, len(model._names))
 
     slope = [(model._objective(at + step)[0] - model._objective(at - step)[0]) / 2e-6 for step in 1e-6 * np.eye(len(at))]
@@ -96,7 +257,7 @@ def test_the_gradient_is_that_of_finite_differences(model):
     assert model._objective(at)[1] == pytest.approx(slope, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", FAMILY)
+@pytest.mark.parametrize("kind", [BetaGeoModel, ModifiedBetaGeoModel])
 def test_the_parameters_of_a_simulated_shop_are_recovered(kind):
     summary = simulated(20_000, 7, kind is ModifiedBetaGeoModel)
 
@@ -154,10 +315,11 @@ def test_expected_purchases_holds_where_the_published_formula_divides_by_zero(a)
 def test_one_time_buyers_are_alive_for_certain_only_under_the_first_model():
     summary = pd.DataFrame({"frequency": [0, 3], "recency": [0, 60], "T": [300, 90]}, index=["x", "y"])
 
-    first, second = (kind(1.0).fit(summary).probability_alive(summary) for kind in FAMILY)
+    first, second, third = (kind(1.0).fit(summary).probability_alive(summary) for kind in FAMILY)
 
     assert first["x"] == 1
     assert second["x"] < 1
+    assert third["x"] < 1
     assert first.index.tolist() == ["x", "y"]
 
 
@@ -195,8 +357,12 @@ def test_no_degenerate_shop_gives_an_error_or_a_missing_number(name, prior_weigh
 
 
 def test_the_model_says_when_dropout_cannot_be_told():
-    assert not BetaGeoModel().fit(DEGENERATE["one-time buyers only"]).dropout_identified_
-    assert not BetaGeoModel().fit(DEGENERATE["clockwork"]).dropout_identified_
+    once, clockwork = (BetaGeoModel().fit(DEGENERATE[name]) for name in ("one-time buyers only", "clockwork"))
+
+    assert not once.dropout_identified_
+    assert "nobody has bought twice" in once.note_
+    assert not clockwork.dropout_identified_
+    assert "cannot tell customers who left" in clockwork.note_
 
 
 def test_the_prior_is_worth_one_customer_and_off_by_default():

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,13 +39,14 @@ def test_nothing_after_the_cutoff_changes_a_feature(rows, later, seed):
 
 def test_the_features_of_one_customer_are_the_hand_worked_ones():
     rows = [("a", "2026-01-01", 10), ("a", "2026-01-11", 20), ("a", "2026-01-31", 30), ("a", "2026-03-02", 40), ("b", "2026-03-31", 5)]
-    table = customer_features(orders_of(rows), CUTOFF)
+    table = customer_features(orders_of(rows), CUTOFF, horizon_days=60)
 
     a = table.loc["a"]
     assert a[["frequency", "recency", "T", "days_since_last", "gap_longest", "gap_last"]].tolist() == [3, 60, 89, 29, 30, 30]
     assert a[["gap_mean", "gap_median", "gap_std"]].tolist() == [20, 20, 10]
-    assert a[["orders_30", "orders_90", "orders_365"]].tolist() == [1, 4, 4]
-    assert a[["spend_30", "spend_90", "spend_total", "first_spend", "last_spend"]].tolist() == [40, 100, 100, 10, 40]
+    assert a[["orders_half", "orders_whole", "orders_double", "orders_365", "orders_last_year"]].tolist() == [1, 2, 4, 4, 0]
+    assert a[["spend_whole", "spend_total", "first_spend", "last_spend"]].tolist() == [70, 100, 10, 40]
+    assert a[["log_gap_sum", "log_spend_sum"]].tolist() == pytest.approx([np.log(10 * 20 * 30), np.log(10 * 20 * 30 * 40)], abs=1e-8)
     assert a[["own_gap", "gap_ratio"]].tolist() == [20, 29 / 20]
     assert table.loc["b", ["gap_mean", "gap_std", "own_gap"]].tolist() == [0, 0, 20]
     assert not table.isna().any().any()

@@ -8,10 +8,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
-from loyalty_lab import backtest, forecast
-from loyalty_lab.customers import customer_summary
-from loyalty_lab.errors import UsageError
+from loyalty_lab import backtest, forecast, learners, snapshots
+from loyalty_lab.customers import customer_summary, purchase_days
+from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.features import customer_features
 from loyalty_lab.shop import Shop, ShopSettings
 
@@ -81,20 +82,80 @@ def test_nothing_after_the_cutoff_changes_the_forecast(shop, fitted):
         pd.testing.assert_frame_equal(forecast.forecast_customers(orders, CUTOFF, 91), fitted.predict(), check_exact=True)
 
 
-def test_a_candidate_learns_only_from_windows_that_had_ended():
-    cutoffs = backtest.earlier_cutoffs(START.date(), CUTOFF, 91)
+def history_of(orders: pd.DataFrame, cutoff: date = CUTOFF) -> snapshots.History:
+    return snapshots.History(purchase_days(orders, cutoff), cutoff)
 
-    assert cutoffs[0] == CUTOFF - timedelta(days=91)
-    for origin, day in enumerate(cutoffs):
-        for training in cutoffs[origin + backtest.STEPS :]:
-            assert training + timedelta(days=91) <= day
+
+@pytest.mark.parametrize("horizon_days", [30, 91, 182])
+def test_a_candidate_learns_only_from_windows_that_had_ended(shop, horizon_days):
+    history = history_of(shop.orders)
+
+    for cutoff in (CUTOFF, CUTOFF - timedelta(days=100)):
+        training = history.training(cutoff, horizon_days)
+        assert training
+        assert all(each.cutoff + timedelta(days=horizon_days) <= cutoff for each in training)
+        assert all(each.features["days_since_last"].ge(0).all() for each in training)
+
+
+def test_the_same_season_a_year_ago_is_learnt_from_once_it_is_known(shop):
+    training = history_of(shop.orders).training(CUTOFF, 91)
+
+    assert [each.cutoff for each in training if each.season] == [CUTOFF - timedelta(days=365)]
 
 
 def test_a_snapshot_keeps_no_outcome_of_a_window_that_goes_on(shop):
-    days = shop.orders.rename(columns={"ordered_at": "day", "net_amount": "spend"}).assign(day=lambda f: f["day"].dt.normalize())
+    history = history_of(shop.orders)
 
-    assert backtest.snapshot(days, CUTOFF - timedelta(days=90), 91, CUTOFF).stayed_away is None
-    assert backtest.snapshot(days, CUTOFF - timedelta(days=91), 91, CUTOFF).stayed_away is not None
+    assert history.at(CUTOFF - timedelta(days=90), 91).stayed_away is None
+    assert history.at(CUTOFF - timedelta(days=91), 91).stayed_away is not None
+
+
+def test_a_short_history_is_tested_on_windows_that_fit_in_thrice(shop):
+    young = shop.orders[shop.orders["ordered_at"] > "2025-10-01"]
+
+    fitted = forecast.CustomerForecaster(91).fit(young, CUTOFF)
+
+    assert fitted.backtest_.tested_days == 60
+    assert fitted.backtest_.chosen in backtest.CANDIDATES
+    check_whole(fitted.predict(), young)
+
+
+def test_a_horizon_longer_than_the_history_is_refused_with_the_longest_usable_one(shop):
+    young = shop.orders[shop.orders["ordered_at"] > "2025-10-01"]
+
+    with pytest.raises(InputError, match=r"364 is longer than the history of 18\d days") as said:
+        forecast.forecast_customers(young, CUTOFF, 364)
+    assert "longest usable one is 126" in str(said.value) or "longest usable one is 182" in str(said.value)
+
+
+def test_an_amount_that_is_no_number_is_refused_by_customer(shop):
+    orders = shop.orders.copy()
+    orders.loc[orders.index[3], "net_amount"] = np.inf
+
+    with pytest.raises(InputError, match=orders["customer_id"].iloc[3]):
+        forecast.forecast_customers(orders, CUTOFF, 91)
+
+
+def test_the_total_has_an_interval_around_it(fitted):
+    total = fitted.backtest_.total
+
+    assert total["expected"] == pytest.approx(fitted.predict()["expected_spend"].sum())
+    assert total["low"] < total["expected"] < total["high"]
+
+
+def test_the_interval_of_the_total_holds_in_most_shops_with_drift():
+    held = []
+    for seed in range(12):
+        draw = np.random.default_rng(900 + seed)
+        orders = simulated_orders(150, 300 + seed, chance_of_leaving=draw.uniform(0.05, 0.25))
+        keep = draw.random(len(orders)) < np.exp(draw.normal(0, 0.3) * (orders["ordered_at"] - START).dt.days / 820 - 0.5)
+        orders = orders[keep]
+        total = forecast.CustomerForecaster(91).fit(orders, CUTOFF).backtest_.total
+        known = customer_summary(orders, CUTOFF).index
+        later = orders[orders["ordered_at"].between("2026-04-01", "2026-06-30 23:59:59") & orders["customer_id"].isin(known)]
+        held.append(total["low"] <= later["net_amount"].sum() <= total["high"])
+
+    assert np.mean(held) >= 0.75
 
 
 def test_the_backtest_is_plain_json_with_a_reason(fitted):
@@ -115,13 +176,13 @@ def test_the_simplest_within_one_standard_error_is_chosen():
     best = draw.uniform(0.1, 0.9, 400)
 
     def choose(behind):
-        return backtest._choose({"recency rule": [best + behind], "BG/NBD": [best + 0.3], "MBG/NBD": [best + 0.3], "logistic": [best]}, who)
+        return backtest._choose({"recency rule": [best + behind], "BG/NBD": [best + 0.3], "MBG/NBD": [best + 0.3], "stacked": [best]}, who)
 
     noise = draw.normal(0, 1, 400)
     noise -= noise.mean()
     assert choose(0.02 + noise)[0] == "recency rule"
     assert choose(0.02 + noise)[1]["key"] == "forecast.chosen.simpler"
-    assert choose(0.2 + noise)[0] == "logistic"
+    assert choose(0.2 + noise)[0] == "stacked"
 
 
 def test_overlapping_windows_of_one_customer_are_not_counted_as_new_evidence():
@@ -229,7 +290,7 @@ def test_a_written_forecast_reads_back_the_same(shop, fitted, tmp_path):
 def test_the_recency_rule_is_a_scikit_learn_classifier():
     X, y = pd.DataFrame({"days_since_last": np.arange(200)}), np.arange(200) > 120
 
-    rule = backtest.RecencyRule().fit(X, y)
+    rule = learners.RecencyRule().fit(X, y)
 
     assert (np.diff(rule.predict_proba(X)[:, 1]) >= 0).all()
     assert rule.predict(X).mean() == pytest.approx(0.4, abs=0.1)
@@ -256,7 +317,9 @@ def test_the_level_follows_the_same_season_a_year_before():
         rows += [(f"c{i:03d}", day, 10.0) for i in np.flatnonzero(draw.random(200) < 0.004 * busy)]
     frame = pd.DataFrame(rows, columns=["customer_id", "day", "spend"]).astype({"day": "datetime64[us]"})
 
-    now = backtest.snapshot(frame, CUTOFF, 91, CUTOFF, season=True)
+    history = snapshots.History(frame, CUTOFF)
+    now = history.now(91)
+    with threadpool_limits(1):
+        levelled = backtest.Candidates(now, history.training(CUTOFF, 91), 91).churn("stacked")
 
-    assert now.season_error < -0.3
-    assert now.levelled(np.full(len(now.features), 0.5)).mean() < now.no_purchase("BG/NBD").mean() - 0.03
+    assert levelled.mean() < now.no_purchase("BG/NBD", 91).mean() - 0.03

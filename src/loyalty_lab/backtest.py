@@ -3,231 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import betaincinv, expit, logit, stdtrit
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import Pipeline, make_pipeline
 
-from loyalty_lab.btyd import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel
-from loyalty_lab.features import customer_features, design
+from loyalty_lab.learners import RIDGE, RIDGE_LEVEL, BuyerSpend, OffsetLogistic, RecencyRule, boosted_trees
 from loyalty_lab.results import plain
+from loyalty_lab.snapshots import MODELS, STEPS, YEAR, History, Snapshot, earlier_cutoffs, learning_horizon
 
-CANDIDATES = ("recency rule", "BG/NBD", "MBG/NBD", "logistic")
-MODELS = {"BG/NBD": BetaGeoModel, "MBG/NBD": ModifiedBetaGeoModel}
-STEPS = 3
-ORIGINS = 4
-TRAINING = 4
+LEARNED = ("logistic", "stacked")
+CANDIDATES = ("recency rule", *MODELS, *LEARNED)
+VALUES = ("spend rate", "orders and baskets", "hurdle")
+ORIGINS, ORIGINS_IF_MANY, MANY = 4, 2, 10_000
 FEWEST_CUSTOMERS = 30
 FEWEST_RARE = 5
-MOST_ROWS = 100_000
+FEWEST_BUYERS = 50
+HALF_WEIGHT = 100.0
 LEVEL = 0.90
-LEVEL_SPREAD = 0.3
-SEASON_WEIGHT = 0.7
-SEASON_HISTORY = 180
-YEAR = 365
+LEVEL_SPREAD, REVENUE_SPREAD, DRIFT = 0.3, 0.25, 0.17
+SEASON_WEIGHT, RECENT_WEIGHT = 0.7, 0.5
 CLIP = 1e-6
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The shop as it stood at a cutoff, and (where a whole horizon followed) what came after."""
-
-    cutoff: date
-    horizon_days: int
-    features: pd.DataFrame
-    bank: dict[str, BetaGeoModel]
-    stayed_away: np.ndarray | None = None
-    spend: np.ndarray | None = None
-    season_error: float = 0.0
-
-    def no_purchase(self, name: str) -> np.ndarray:
-        """P(no purchase in the horizon) of one model of the bank."""
-        chance = self.bank[name].probability_no_purchase(self.features, self.horizon_days)
-        return np.clip(chance.to_numpy(), CLIP, 1 - CLIP)
-
-    def posterior(self) -> np.ndarray:
-        """Mean log odds of staying away over the bank."""
-        return np.mean([logit(self.no_purchase(name)) for name in self.bank], axis=0)
-
-    def expected_orders(self, name: str, stay_away: np.ndarray) -> np.ndarray:
-        """Expected purchase days: a model's own, else the bank's given that the customer buys at all."""
-        names = [name] if name in self.bank else list(self.bank)
-        orders = np.mean([self.bank[each].expected_purchases(self.features, self.horizon_days) for each in names], axis=0)
-        if name in self.bank:
-            return orders
-        buys = 1 - expit(self.posterior())
-        return (1 - stay_away) * np.maximum(orders / np.maximum(buys, 1e-9), 1.0)
-
-    def matrix(self) -> pd.DataFrame:
-        """The features of the logistic model."""
-        return design(self.features, self.horizon_days).assign(posterior=self.posterior())
-
-    def levelled(self, stay_away: np.ndarray) -> np.ndarray:
-        """Move all log odds by one amount, so that their mean is the bank's with the error of last year's season made good.
-
-        What a learner knows of the level comes from windows of another season; the bank's has none.
-        """
-        odds, wanted = logit(stay_away), expit(self.posterior() + SEASON_WEIGHT * self.season_error).mean()
-        return expit(odds + brentq(lambda shift: expit(odds + shift).mean() - wanted, -40, 40))
-
-
-def snapshot(days: pd.DataFrame, cutoff: date, horizon_days: int, last: date, season: bool = False) -> Snapshot:
-    """Look at the shop as it stood at `cutoff`.
-
-    Parameters
-    ----------
-    days : pandas.DataFrame
-        Purchase days up to `last`: `customer_id`, `day`, `spend`.
-    cutoff, last : datetime.date
-        What comes after `cutoff` is the outcome, and is kept only if the whole horizon lies before `last`.
-    season : bool
-        Whether to look up by how much the models of the bank were wrong in the same season a year earlier.
-
-    Returns
-    -------
-    Snapshot
-    """
-    seen = days.rename(columns={"day": "ordered_at", "spend": "net_amount"})
-    features = customer_features(seen, cutoff)
-    bank = {name: model(prior_weight=1.0).fit(features) for name, model in MODELS.items()}
-    end, error = cutoff + timedelta(days=horizon_days), _season_error(days, cutoff, horizon_days) if season else 0.0
-    if end > last:
-        return Snapshot(cutoff, horizon_days, features, bank, season_error=error)
-    after = days[(days["day"] > pd.Timestamp(cutoff)) & (days["day"] <= pd.Timestamp(end))]
-    spend = after.groupby("customer_id")["spend"].sum().reindex(features.index, fill_value=0.0).to_numpy()
-    return Snapshot(cutoff, horizon_days, features, bank, stayed_away=spend <= 0, spend=spend, season_error=error)
-
-
-def _season_error(days: pd.DataFrame, cutoff: date, horizon_days: int) -> float:
-    """By how much more, in log odds, customers stayed away than the bank said a year before; 0.0 where it cannot be told."""
-    year_ago = cutoff - timedelta(days=YEAR)
-    first = days["day"].min().date() if len(days) else cutoff
-    if horizon_days > YEAR or (year_ago - first).days < max(SEASON_HISTORY, horizon_days):
-        return 0.0
-    before = snapshot(days, year_ago, horizon_days, cutoff)
-    chance = expit(before.posterior())
-    precision = (chance * (1 - chance)).sum()
-    return _level_error(chance, before.stayed_away) * LEVEL_SPREAD**2 / (LEVEL_SPREAD**2 + 1 / max(precision, 1e-9))
-
-
-def baskets(features: pd.DataFrame) -> np.ndarray:
-    """Expected value of a purchase day: Gamma-Gamma on all purchase days, the first among them."""
-    visits = features["frequency"] + 1
-    known = pd.DataFrame({"frequency": visits, "monetary_value": features["spend_total"] / visits})
-    return GammaGammaModel(prior_weight=1.0).fit(known).expected_average_value(known).to_numpy()
-
-
-class RecencyRule(ClassifierMixin, BaseEstimator):
-    """The simple rule: of customers silent as long as this one, how many stayed away last time?
-
-    Ten equally large groups by `days_since_last`; each group's share is drawn to the shop's as if by
-    five customers. It is the rule every other candidate has to beat.
-
-    Examples
-    --------
-    >>> X = pd.DataFrame({"days_since_last": [1, 2, 80, 90]})
-    >>> rule = RecencyRule(groups=2).fit(X, [0, 0, 1, 1])
-    >>> rule.predict_proba(X)[:, 1].round(2).tolist()
-    [0.36, 0.36, 0.64, 0.64]
-    """
-
-    def __init__(self, groups: int = 10, weight: float = 5.0):
-        self.groups = groups
-        self.weight = weight
-
-    def fit(self, X: pd.DataFrame, y) -> RecencyRule:
-        """Learn the share that stayed away (y = 1) by group of `days_since_last`."""
-        silent, away = X["days_since_last"].to_numpy(dtype="float64"), np.asarray(y, dtype="float64")
-        self.classes_ = np.array([0, 1])
-        self.edges_ = np.unique(np.quantile(silent, np.linspace(0, 1, self.groups + 1)[1:-1]))
-        group = np.searchsorted(self.edges_, silent)
-        n, lost = (np.bincount(group, weights, minlength=len(self.edges_) + 1) for weights in (None, away))
-        base = (away.sum() + 1) / (len(away) + 2)
-        self.shares_ = (lost + self.weight * base) / (n + self.weight)
-        return self
-
-    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the shares of buying (first column) and staying away."""
-        away = self.shares_[np.searchsorted(self.edges_, X["days_since_last"].to_numpy(dtype="float64"))]
-        return np.column_stack([1 - away, away])
-
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
-        """Return 1 where staying away is the likelier."""
-        return (self.predict_proba(X)[:, 1] > 0.5).astype(int)
-
-
-class Standardiser(TransformerMixin, BaseEstimator):
-    """Clip each column to its central 99%, centre and scale it; the column `posterior` is carried ten times as large.
-
-    A ridge penalty after it therefore leaves the posterior almost free and shrinks the corrections.
-    """
-
-    def fit(self, X: pd.DataFrame, y=None) -> Standardiser:
-        """Learn limits, means and spreads."""
-        values = X.to_numpy(dtype="float64")
-        self.low_, self.high_ = np.quantile(values, [0.005, 0.995], axis=0)
-        clipped = np.clip(values, self.low_, self.high_)
-        spread = clipped.std(axis=0)
-        self.mean_ = clipped.mean(axis=0)
-        self.factor_ = np.where(X.columns == "posterior", 10.0, 1.0) / np.where(spread > 1e-9, spread, 1.0)
-        return self
-
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
-        """Apply them."""
-        return (np.clip(X.to_numpy(dtype="float64"), self.low_, self.high_) - self.mean_) * self.factor_
-
-
-def logistic(snapshots: int) -> Pipeline:
-    """Return the unfitted logistic pipeline; its ridge penalty grows with the number of stacked snapshots of one customer."""
-    return make_pipeline(Standardiser(), LogisticRegression(C=1 / (100 * snapshots), max_iter=500))
-
-
-def churn_probability(name: str, training: list[Snapshot], at: Snapshot, random_state: int = 0) -> np.ndarray:
-    """Return one candidate's P(no purchase in the horizon) for the customers of a snapshot.
-
-    Parameters
-    ----------
-    name : str
-        One of `CANDIDATES`.
-    training : list of Snapshot
-        Snapshots whose outcomes were known at `at.cutoff`; the models of the bank need none.
-    at : Snapshot
-        Whom to score.
-    random_state : int
-        Draws the rows to learn from where there are more than 100,000.
-    """
-    if name in MODELS:
-        return at.no_purchase(name)
-    y = np.concatenate([each.stayed_away for each in training]).astype(int)
-    simple = name == "recency rule"
-    X = pd.concat([each.features if simple else each.matrix() for each in training], ignore_index=True)
-    if len(y) > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(random_state).choice(len(y), MOST_ROWS, replace=False))
-        X, y = X.iloc[rows], y[rows]
-    model = (RecencyRule() if simple else logistic(len(training))).fit(X, y)
-    if simple:
-        return np.clip(model.predict_proba(at.features)[:, 1], CLIP, 1 - CLIP)
-    return np.clip(at.levelled(np.clip(model.predict_proba(at.matrix())[:, 1], CLIP, 1 - CLIP)), CLIP, 1 - CLIP)
-
-
-def earlier_cutoffs(first: date, last: date, horizon_days: int) -> list[date]:
-    """Return the cutoffs of the backtest, latest first: a horizon before `last`, and from there back by thirds of it.
-
-    Examples
-    --------
-    >>> [str(day) for day in earlier_cutoffs(date(2026, 1, 1), date(2026, 6, 30), 60)]
-    ['2026-05-01', '2026-04-11', '2026-03-22', '2026-03-02', '2026-02-10']
-    """
-    step, enough = -(-horizon_days // STEPS), min(horizon_days, max(28, horizon_days // 2))
-    days = [last - timedelta(days=horizon_days + step * back) for back in range(ORIGINS + STEPS + TRAINING - 1)]
-    return [day for day in days if (day - first).days >= enough]
 
 
 def usable(each: Snapshot) -> bool:
@@ -236,11 +36,162 @@ def usable(each: Snapshot) -> bool:
     return len(each.stayed_away) >= FEWEST_CUSTOMERS and min(away, len(each.stayed_away) - away) >= FEWEST_RARE
 
 
+class Candidates:
+    """Every way of forecasting, for the customers of one snapshot, from what was known on its day.
+
+    Parameters
+    ----------
+    at : Snapshot
+        Whom to score; its `horizon_days` is that of the training.
+    training : list of Snapshot
+        Snapshots whose outcomes were known at `at.cutoff`.
+    horizon_days : int
+        How far to look ahead. Where it is longer than the training's, what was learnt is carried over as a
+        correction of the models' odds.
+    """
+
+    def __init__(self, at: Snapshot, training: list[Snapshot], horizon_days: int):
+        self.at, self.horizon_days = at, horizon_days
+        self.training = [each for each in training if usable(each)]
+        self._corrections: dict[str, np.ndarray] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ways of forecasting churn that this history allows, simplest first."""
+        return CANDIDATES if self.training else tuple(MODELS)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The ways of forecasting spend that this history allows, simplest first."""
+        buyers = sum((~each.stayed_away).sum() for each in self.training)
+        return VALUES if buyers >= FEWEST_BUYERS else VALUES[:-1]
+
+    def churn(self, name: str) -> np.ndarray:
+        """P(no purchase in the horizon) of every customer by one way of forecasting."""
+        if name in MODELS:
+            return np.clip(self.at.no_purchase(name, self.horizon_days), CLIP, 1 - CLIP)
+        correction = self._correction(name)
+        if name == "recency rule":
+            return np.clip(expit(self.at.posterior(self.horizon_days) + correction), CLIP, 1 - CLIP)
+        rare = np.mean([min(each.stayed_away.sum(), (~each.stayed_away).sum()) for each in self.training])
+        odds = self.at.posterior(self.horizon_days) + rare / (rare + HALF_WEIGHT) * correction
+        return np.clip(expit(self._levelled(odds)), CLIP, 1 - CLIP)
+
+    def _correction(self, name: str) -> np.ndarray:
+        """By how much a learner moves the bank's log odds at the training's horizon."""
+        if name == "stacked":
+            return (self._correction("logistic") + self._correction("trees")) / 2
+        if name not in self._corrections:
+            simple = name == "recency rule"
+            X = pd.concat([each.features if simple else each.matrix for each in self.training], ignore_index=True)
+            y = np.concatenate([each.stayed_away for each in self.training]).astype(int)
+            learner = self._learner(name, len(y)).fit(X, y)
+            chance = learner.predict_proba(self.at.features if simple else self.at.matrix)[:, 1]
+            self._corrections[name] = logit(np.clip(chance, CLIP, 1 - CLIP)) - self.at.posterior(self.at.horizon_days)
+        return self._corrections[name]
+
+    def _learner(self, name: str, rows: int):
+        if name == "recency rule":
+            return RecencyRule()
+        stacked = len(self.training)
+        return OffsetLogistic(RIDGE * stacked, RIDGE_LEVEL * stacked) if name == "logistic" else boosted_trees(rows)
+
+    def _levelled(self, odds: np.ndarray) -> np.ndarray:
+        """Move all log odds by one amount: what learners know of the shop's level comes from another season, the bank's has none.
+
+        Once a whole year is known the bank has averaged over all seasons, and its level counts; where it was
+        seen in the same season before, most of the error it had then is made good. In the first year
+        neither knows better: the level lies half-way.
+        """
+        posterior, season = self.at.posterior(self.horizon_days), [each for each in self.training if each.season]
+        errors = [level_error(each.posterior(each.horizon_days), each.stayed_away) for each in season]
+        wanted = expit(posterior + (SEASON_WEIGHT * np.mean(errors) if season else 0.0)).mean()
+        whole_year = bool(self.at.features["T"].max() >= YEAR)
+        return odds + (1.0 if whole_year else 1 - RECENT_WEIGHT) * _shift(odds, wanted)
+
+    def orders(self, churn: np.ndarray) -> np.ndarray:
+        """Expected purchase days: those of a buyer by the bank, times the chance of buying at all."""
+        buys = 1 - expit(self.at.posterior(self.horizon_days))
+        return (1 - churn) * np.maximum(self.at.orders(self.horizon_days) / np.maximum(buys, CLIP), 1.0)
+
+    def value(self, name: str, churn: np.ndarray) -> np.ndarray:
+        """Expected spend of every customer by one way of forecasting."""
+        anchor = self.at.orders(self.horizon_days) * self.at.basket
+        if name == "spend rate":
+            return self.at.features["spend_total"].to_numpy() / np.maximum(self.at.features["T"].to_numpy(), 7) * self.horizon_days
+        season = [shrunken_revenue_error(each) for each in self.training if each.season]
+        total = anchor.sum() * np.exp(SEASON_WEIGHT * np.mean(season) if season else 0.0)
+        spend = anchor if name == "orders and baskets" else self._hurdle(churn, anchor)
+        return spend * total / max(spend.sum(), 1e-9)
+
+    def _hurdle(self, churn: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+        """Geometric mean of three: the chance of buying times a buyer's spend by ridge and by trees, and orders times baskets."""
+        y = np.concatenate([each.spend for each in self.training])
+        X = pd.concat([each.matrix for each in self.training], ignore_index=True)
+        spend = BuyerSpend(len(self.training)).fit(X[y > 0], y[y > 0])
+        near, far = (
+            self.at.orders(days) / np.maximum(1 - expit(self.at.posterior(days)), CLIP)
+            for days in (self.at.horizon_days, self.horizon_days)
+        )
+        parts = [(1 - churn) * part * far / np.maximum(near, 1e-9) for part in spend.both(self.at.matrix)]
+        return np.exp(np.mean([np.log(np.maximum(part, CLIP)) for part in (*parts, anchor)], axis=0))
+
+    def total_interval(self, spend: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval of the shop's total spend.
+
+        Student's t on the log total: the squared errors of the totals of earlier windows, drawn to 0.17 squared
+        as if by two, and the variance of a sum over customers. Windows that overlap count as what they cover.
+        """
+        errors, sampling, windows = [revenue_error(each) for each in self.training], 0.0, 0.0
+        if errors:
+            latest = self.training[0]
+            span = (latest.cutoff - min(each.cutoff for each in self.training)).days
+            windows, sampling = 1 + span / latest.horizon_days, _sampling_variance(latest)
+        drift = (2 * DRIFT**2 + windows * (np.mean(np.square(errors)) if errors else 0.0)) / (2 + windows)
+        width = stdtrit(2 + windows, (1 + level) / 2) * np.sqrt(drift + sampling)
+        return float(spend.sum() * np.exp(-width)), float(spend.sum() * np.exp(width))
+
+
+def _shift(odds: np.ndarray, wanted: float) -> float:
+    """The amount to add to all log odds so that their mean probability is as wanted."""
+    if not len(odds):
+        return 0.0
+    wanted = min(max(wanted, CLIP), 1 - CLIP)
+    return brentq(lambda shift: expit(odds + shift).mean() - wanted, -40, 40)
+
+
+def level_error(odds: np.ndarray, away: np.ndarray) -> float:
+    """By how much more, in log odds, a shop's customers stayed away than was said; drawn to nothing where few could tell."""
+    chance = expit(odds)
+    error = _shift(odds, (away.sum() + 0.5) / (len(away) + 1))
+    return error * LEVEL_SPREAD**2 / (LEVEL_SPREAD**2 + 1 / max((chance * (1 - chance)).sum(), 1e-9))
+
+
+def revenue_error(each: Snapshot) -> float:
+    """Log of what a shop's customers spent over what orders and baskets had said."""
+    said = (each.orders(each.horizon_days) * each.basket).sum()
+    return float(np.log(each.spend.sum() / said)) if said > 0 and each.spend.sum() > 0 else 0.0
+
+
+def shrunken_revenue_error(each: Snapshot) -> float:
+    """The same, drawn to nothing where few could tell."""
+    return revenue_error(each) * REVENUE_SPREAD**2 / (REVENUE_SPREAD**2 + _sampling_variance(each))
+
+
+def _sampling_variance(each: Snapshot) -> float:
+    """Variance of the log of a sum over customers, from how far each was from what was said, the total being right."""
+    said, total = each.orders(each.horizon_days) * each.basket, each.spend.sum()
+    if total <= 0:
+        return 1.0
+    return float(((each.spend - said * total / max(said.sum(), 1e-9)) ** 2).sum() / total**2)
+
+
 @dataclass(frozen=True)
 class Backtest:
     """What the rolling backtest found; `to_dict` gives it as plain JSON values.
 
-    `candidates` holds, by name and cutoff, log loss and AUC; `calibration` ten groups by score with
+    `candidates` holds, by name and cutoff, log loss and AUC of the forecasts of churn, `values` the deviance and
+    rank correlation of those of spend, all of them `tested_days` ahead; `calibration` ten groups by score with
     the share predicted and the share that stayed away (its 90% interval widened by the error of the
     shop's level); `deciles` the spend predicted and seen at the latest cutoff.
     """
@@ -254,6 +205,10 @@ class Backtest:
     candidates: dict[str, dict[str, Any]] = field(default_factory=dict)
     calibration: dict[str, list] = field(default_factory=dict)
     deciles: dict[str, list] = field(default_factory=dict)
+    tested_days: int = 0
+    chosen_value: str = ""
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    total: dict[str, float] = field(default_factory=dict)
     edges: np.ndarray = field(default_factory=lambda: np.array([]))
 
     def to_dict(self) -> dict[str, Any]:
@@ -261,49 +216,96 @@ class Backtest:
         return plain({name: value for name, value in vars(self).items() if name != "edges"})
 
 
-def run(earlier: list[Snapshot], horizon_days: int, random_state: int = 0) -> Backtest | None:
-    """Score every candidate at earlier cutoffs and choose one.
+@dataclass(frozen=True)
+class _Origin:
+    """What every way of forecasting said at one earlier cutoff, and what came after."""
 
-    Parameters
-    ----------
-    earlier : list of Snapshot
-        As of `earlier_cutoffs`, latest first, all with outcomes.
+    at: Snapshot
+    churn: dict[str, np.ndarray]
+    spend: dict[str, np.ndarray]
+
+
+def run(history: History, horizon_days: int) -> Backtest | None:
+    """Score every candidate at earlier cutoffs, each learning only from what was known there, and choose one.
+
+    Where the horizon fits less than three times into the history (to learn, to be tested, and to have been
+    a customer before), shorter windows are looked at.
 
     Returns
     -------
     Backtest or None
-        None where no earlier cutoff has enough customers. A candidate that needs training is judged
+        None where no earlier cutoff has enough customers, or the horizon is longer than the history. A candidate that needs training is judged
         only where outcomes were known by then; if that is nowhere, the models of the bank compete alone.
     """
-    origins = {k: [each for each in earlier[k + STEPS : k + STEPS + TRAINING] if usable(each)] for k in range(min(ORIGINS, len(earlier)))}
-    origins = {k: training for k, training in origins.items() if usable(earlier[k])}
-    trained = {k: training for k, training in origins.items() if training}
-    names = CANDIDATES if trained else tuple(MODELS)
-    scored = [
-        (earlier[k], {name: churn_probability(name, training, earlier[k], random_state) for name in names})
-        for k, training in (trained or origins).items()
-    ]
-    return _report(scored, names, horizon_days) if scored else None
+    if (history.last - history.first).days + 1 < horizon_days:
+        return None
+    tested = learning_horizon(history.first, history.last, horizon_days, times=3)
+    origins = []
+    most = ORIGINS_IF_MANY if len(history.names) > MANY else ORIGINS
+    for cutoff in earlier_cutoffs(history.first, history.last, tested, most):
+        at = history.at(cutoff, tested)
+        if usable(at):
+            origins.append((at, history.training(cutoff, learning_horizon(history.first, cutoff, tested))))
+    trained = [(at, training) for at, training in origins if any(usable(each) for each in training)]
+    scored = [_score(history, at, training, tested) for at, training in trained or origins]
+    return _report(scored, horizon_days, tested) if scored else None
 
 
-def _report(scored: list[tuple[Snapshot, dict[str, np.ndarray]]], names: tuple[str, ...], horizon_days: int) -> Backtest:
-    losses = {name: [_log_loss(at.stayed_away, scores[name]) for at, scores in scored] for name in names}
-    table = {}
-    for name in names:
-        each = [float(loss.mean()) for loss in losses[name]]
-        auc = [float(roc_auc_score(at.stayed_away, scores[name])) for at, scores in scored]
-        table[name] = {"log_loss": each, "auc": auc, "mean_log_loss": float(np.mean(each)), "mean_auc": float(np.mean(auc))}
-    chosen, reason = _choose(losses, [at.features.index for at, _ in scored])
-    outcomes = [(scores[chosen], at.stayed_away) for at, scores in scored]
-    edges, calibration = _calibration(outcomes)
+def _score(history: History, at: Snapshot, training: list[Snapshot], horizon_days: int) -> _Origin:
+    learnt = training[0].horizon_days if training else horizon_days
+    candidates = Candidates(at if learnt == horizon_days else history.at(at.cutoff, learnt), training, horizon_days)
+    churn = {name: candidates.churn(name) for name in candidates.names}
+    best = churn["stacked" if "stacked" in churn else next(iter(churn))]
+    return _Origin(at, churn, {name: candidates.value(name, best) for name in candidates.values})
+
+
+def _report(scored: list[_Origin], horizon_days: int, tested: int) -> Backtest:
+    names, values = (tuple(getattr(scored[0], kind)) for kind in ("churn", "spend"))
+    values = tuple(name for name in values if all(name in origin.spend for origin in scored))
+    customers = [origin.at.features.index for origin in scored]
+    losses = {name: [_log_loss(origin.at.stayed_away, origin.churn[name]) for origin in scored] for name in names}
+    deviances = {name: [_deviance(origin.at.spend, origin.spend[name]) for origin in scored] for name in values}
+    chosen, reason = _choose(losses, customers)
+    chosen_value = _choose(deviances, customers)[0]
+    edges, calibration = _calibration([(origin.churn[chosen], origin.at.stayed_away) for origin in scored])
+    auc = {name: [float(roc_auc_score(origin.at.stayed_away, origin.churn[name])) for origin in scored] for name in names}
+    rank = {name: [_rank_correlation(origin.at.spend, origin.spend[name]) for origin in scored] for name in values}
     return Backtest(
-        horizon_days, chosen, reason, [at.cutoff for at, _ in scored], [len(at.features) for at, _ in scored],
-        [float(at.stayed_away.mean()) for at, _ in scored], table, calibration, _deciles(*scored[0], chosen), edges,
+        horizon_days, chosen, reason, [origin.at.cutoff for origin in scored], [len(index) for index in customers],
+        [float(origin.at.stayed_away.mean()) for origin in scored], _table("log_loss", losses, "auc", auc), calibration,
+        _deciles(scored[0], chosen_value), tested, chosen_value, _table("deviance", deviances, "rank", rank), edges=edges,
     )  # fmt: skip
+
+
+def _table(loss: str, losses: dict[str, list[np.ndarray]], score: str, scores: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
+    """Loss and score of every candidate, by cutoff and on average."""
+    means = {name: [float(each.mean()) for each in by_cutoff] for name, by_cutoff in losses.items()}
+    return {
+        name: {
+            loss: means[name],
+            score: scores[name],
+            f"mean_{loss}": float(np.mean(means[name])),
+            f"mean_{score}": float(np.mean(scores[name])),
+        }
+        for name in losses
+    }
 
 
 def _log_loss(away: np.ndarray, score: np.ndarray) -> np.ndarray:
     return -np.log(np.where(away, score, 1 - score))
+
+
+def _deviance(spend: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """Tweedie deviance of power 1.5, that of a random number of gamma amounts: smallest at the mean, whole where nothing was spent."""
+    root = np.sqrt(np.maximum(said, CLIP))
+    return 4 * (root - np.sqrt(spend)) ** 2 / root
+
+
+def _rank_correlation(spend: np.ndarray, said: np.ndarray) -> float:
+    """Spearman's."""
+    ranks = pd.DataFrame({"spend": spend, "said": said}).rank()
+    both = ranks["spend"].std() * ranks["said"].std()
+    return float(ranks["spend"].cov(ranks["said"]) / both) if both > 0 else 0.0
 
 
 def _choose(losses: dict[str, list[np.ndarray]], customers: list[pd.Index]) -> tuple[str, dict[str, Any]]:
@@ -316,7 +318,7 @@ def _choose(losses: dict[str, list[np.ndarray]], customers: list[pd.Index]) -> t
         gap = behind.mean()
         error = float(np.sqrt((pd.Series(behind - gap).groupby(who).sum() ** 2).sum()) / len(behind))
         if gap <= error or name == best:
-            variant = "only" if len(pooled) < len(CANDIDATES) else "best" if name == best else "simpler"
+            variant = "only" if tuple(pooled) == tuple(MODELS) else "best" if name == best else "simpler"
             return name, {"key": f"forecast.chosen.{variant}", "args": {"chosen": name, "best": best, "gap": float(gap), "error": error}}
     raise AssertionError("the best candidate ties with itself")
 
@@ -331,6 +333,23 @@ def _calibration(outcomes: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndar
     low, high = widened(lost, n, len(outcomes), [_level_error(*pair) for pair in outcomes])
     table = {"predicted": predicted / n, "observed": lost / n, "lows": low, "highs": high, "ns": n}
     return edges, {name: values.tolist() for name, values in table.items()}
+
+
+def interval(report: Backtest, churn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `churn_low` and `churn_high`: the interval of the group of the backtest a score falls in.
+
+    Where shorter windows were tested, groups are found by rank and the interval is carried over as distances in log odds.
+    """
+    table = {name: np.array(report.calibration[name]) for name in ("predicted", "lows", "highs", "ns")}
+    if report.tested_days == report.horizon_days:
+        group = np.searchsorted(report.edges, churn)
+        low, high = table["lows"][group], table["highs"][group]
+    else:
+        cuts = np.quantile(churn, np.cumsum(table["ns"])[:-1] / table["ns"].sum())
+        group = np.searchsorted(cuts, churn)
+        said, odds = (logit(np.clip(each, CLIP, 1 - CLIP)) for each in (table["predicted"][group], churn))
+        low, high = (expit(odds + logit(np.clip(table[name][group], CLIP, 1 - CLIP)) - said) for name in ("lows", "highs"))
+    return np.minimum(low, churn), np.maximum(high, churn)
 
 
 def _level_error(score: np.ndarray, away: np.ndarray) -> float:
@@ -359,12 +378,12 @@ def widened(lost: np.ndarray, n: np.ndarray, windows: int, level_errors: list[fl
     return np.where(alike[0], 0.0, np.minimum(low, lost / n)), np.where(alike[1], 1.0, np.maximum(high, lost / n))
 
 
-def _deciles(at: Snapshot, scores: dict[str, np.ndarray], chosen: str) -> dict[str, list]:
+def _deciles(origin: _Origin, chosen: str) -> dict[str, list]:
     """Customers of the latest earlier cutoff in ten groups by expected spend: mean predicted and mean seen."""
-    predicted = at.expected_orders(chosen, scores[chosen]) * baskets(at.features)
+    predicted, spend = origin.spend[chosen], origin.at.spend
     groups = np.array_split(np.argsort(-predicted, kind="stable"), min(10, len(predicted)))
     return {
         "predicted": [float(predicted[group].mean()) for group in groups],
-        "actual": [float(at.spend[group].mean()) for group in groups],
+        "actual": [float(spend[group].mean()) for group in groups],
         "ns": [len(group) for group in groups],
     }

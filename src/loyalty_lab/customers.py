@@ -21,7 +21,7 @@ RETURNED_SHARE = 0.75
 FEWEST_AT_RISK = 10
 
 
-def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = None) -> pd.DataFrame:
+def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = None, **more: int) -> pd.DataFrame:
     """Run one of the package's SQL files on a frame of orders.
 
     Parameters
@@ -30,11 +30,13 @@ def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = N
         File name below `sql/`, without its ending.
     orders : pandas.DataFrame
         At least `customer_id`, `ordered_at` (shop's time zone) and `net_amount`, one row per order.
-        Rows lacking one of them (anonymous orders) are left out.
+        Rows without a customer (anonymous orders) are left out.
     cutoff : datetime.date
         Last day that may be seen.
     threads : int, optional
         Threads of the database; all types are exact until the end, so the answer does not depend on it.
+    **more : int
+        Further parameters of the file.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = N
     Raises
     ------
     InputError
-        If a column is missing.
+        If a column is missing, or an order of a customer has no day or an amount that is missing or infinite.
 
     Examples
     --------
@@ -57,14 +59,24 @@ def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = N
     missing = [column for column in PURCHASE_COLUMNS if column not in orders.columns]
     if missing:
         raise InputError("orders", f"lacks the column {missing[0]!r}; it has {list(orders.columns)}", "rename or add the column")
-    known = orders.loc[:, list(PURCHASE_COLUMNS)].dropna()
+    known = orders.loc[orders["customer_id"].notna(), list(PURCHASE_COLUMNS)]
+    _check_whole(known)
     if known.empty:
         known = known.astype({"customer_id": "str", "ordered_at": "datetime64[us]", "net_amount": "float64"})
     text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
     with duckdb.connect(config={"threads": threads} if threads else {}) as db:
         db.register("orders", known)
-        answer = db.execute(text, {"cutoff": pd.Timestamp(cutoff).date()}).df()
+        answer = db.execute(text, {"cutoff": pd.Timestamp(cutoff).date(), **more}).df()
     return answer.set_index("customer_id")
+
+
+def _check_whole(known: pd.DataFrame) -> None:
+    amounts = pd.to_numeric(known["net_amount"], errors="coerce").astype("float64")
+    wrong = ~np.isfinite(amounts) | known["ordered_at"].isna()
+    if wrong.any():
+        named = ", ".join(repr(each) for each in known.loc[wrong, "customer_id"].unique()[:3])
+        what = f"{int(wrong.sum())} orders have no day, or an amount that is no finite number; customers {named}"
+        raise InputError("orders", what, "correct them, or leave these orders out")
 
 
 def customer_summary(orders: pd.DataFrame, cutoff: date, threads: int | None = None) -> pd.DataFrame:
@@ -139,7 +151,7 @@ def own_rhythm(orders: pd.DataFrame, cutoff: date) -> pd.Series:
     >>> float(own_rhythm(orders, date(2026, 3, 1))["a"])
     25.0
     """
-    return query("features", orders, cutoff)["gap_median"].astype("float64").rename("own_rhythm")
+    return query("features", orders, cutoff, horizon_days=HORIZONS[0])["gap_median"].astype("float64").rename("own_rhythm")
 
 
 def repurchase_curve(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,40 +11,43 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab import metrics
-from loyalty_lab.customers import purchase_days
-from loyalty_lab.errors import UsageError
+from loyalty_lab.customers import HORIZONS, purchase_days
+from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.features import customer_features
 
 if TYPE_CHECKING:
-    from loyalty_lab.backtest import Backtest, Snapshot
+    from loyalty_lab.backtest import Backtest
     from loyalty_lab.shop import Shop
+    from loyalty_lab.snapshots import History, Snapshot
 
 COLUMNS = ("churn_probability", "expected_orders", "expected_spend", "churn_low", "churn_high", "model")
 YEAR = 365.25
 FEWEST_TO_RATE = 5
+EARLIER = 10
 PRIOR_ORDERS = 2.0
 
 
 class CustomerForecaster:
     """Forecast churn, orders and spend of every customer, by the way of forecasting that did best before.
 
-    Candidates, simplest first: shares by time of silence (``recency rule``), ``BG/NBD``, ``MBG/NBD``,
-    and a ``logistic`` pipeline on features and the models' posterior. They are scored at up to four
-    earlier cutoffs of the same shop, each learning only from outcomes known by then; the simplest
-    within one standard error of the smallest log loss is used. Where the history does not allow that,
-    everybody gets the shop's shrunken rate, and `model` says so (``shrunken rate``, ``too early``).
+    Candidates for churn, simplest first: shares by time of silence (``recency rule``), ``BG/NBD``, ``MBG/NBD``,
+    ``Pareto/NBD``, and corrections of the three models' mean odds learnt from earlier snapshots: ``logistic``,
+    and the mean of it and small boosted trees (``stacked``). Candidates for spend: ``spend rate``, ``orders and
+    baskets``, ``hurdle``. They are scored at up to four earlier cutoffs of the same shop, each learning only from
+    outcomes known by then; the simplest within one standard error of the smallest loss is used. Where the history
+    does not allow that, everybody gets the shop's shrunken rate, and `model` says so (``shrunken rate``, ``too early``).
 
     Parameters
     ----------
     horizon_days : int
         How far to look ahead.
     random_state : int, default 0
-        Seed of the only draw, which rows to learn from in a very large shop.
+        Seed of the only draws: whose earlier days to look at, and whom to fit on, in a very large shop.
 
     Attributes
     ----------
     backtest_ : loyalty_lab.backtest.Backtest
-        How every candidate did, which was chosen and why.
+        How every candidate did, which was chosen and why; `total` is the shop's expected spend with its 90% interval.
 
     Examples
     --------
@@ -65,33 +69,51 @@ class CustomerForecaster:
             At least `customer_id`, `ordered_at`, `net_amount`; rows after the cutoff are not looked at.
         cutoff : datetime.date
             Last day that may be seen.
-        """
-        from loyalty_lab import backtest
 
-        cutoff = pd.Timestamp(cutoff).date()
-        days = purchase_days(orders, cutoff)
-        first = days["day"].min().date() if len(days) else cutoff
-        cutoffs = backtest.earlier_cutoffs(first, cutoff, self.horizon_days)
-        earlier = [backtest.snapshot(days, day, self.horizon_days, cutoff, k < backtest.ORIGINS) for k, day in enumerate(cutoffs)]
-        report = backtest.run(earlier, self.horizon_days, self.random_state)
-        self._now = backtest.snapshot(days, cutoff, self.horizon_days, cutoff, season=True)
-        self._fit_chosen(report, earlier)
+        Raises
+        ------
+        InputError
+            If an amount is missing or infinite, or the horizon is longer than the history and a shorter one would do.
+        """
+        from threadpoolctl import threadpool_limits
+
+        # One thread: sums come out the same on every machine, and small matrices are faster so.
+        with threadpool_limits(1):
+            self._fit(orders, pd.Timestamp(cutoff).date())
         return self
 
-    def _fit_chosen(self, report: Backtest | None, earlier: list[Snapshot]) -> None:
-        from loyalty_lab import backtest
+    def _fit(self, orders: pd.DataFrame, cutoff: date) -> None:
+        from loyalty_lab import backtest, snapshots
 
+        history = snapshots.History(purchase_days(orders, cutoff), cutoff, self.random_state)
+        self._check_horizon(history)
+        report = backtest.run(history, self.horizon_days)
+        learnt = snapshots.learning_horizon(history.first, cutoff, self.horizon_days)
+        now = history.now(learnt)
+        self._index = pd.Index(history.names[now.features.index], name="customer_id")
+        candidates = backtest.Candidates(now, history.training(cutoff, learnt), self.horizon_days)
         if report is None:
-            self._churn, self._low, self._high, self.backtest_ = _shrunken(self._now, earlier)
-            self._orders = -np.log(self._churn)
+            self._churn, self._low, self._high, report = _shrunken(history, now, self.horizon_days)
+        else:
+            self._churn = candidates.churn(report.chosen)
+            self._low, self._high = backtest.interval(report, self._churn)
+        self._spend = candidates.value(report.chosen_value or "orders and baskets", self._churn)
+        self._orders = candidates.orders(self._churn)
+        low, high = candidates.total_interval(self._spend)
+        self.backtest_ = replace(report, total={"expected": float(self._spend.sum()), "low": low, "high": high})
+
+    def _check_horizon(self, history: History) -> None:
+        """Refuse a horizon that is longer than the history where a shorter one can be tested."""
+        from loyalty_lab import backtest, snapshots
+
+        days = (history.last - history.first).days + 1
+        shorter = [each for each in HORIZONS if each <= days]
+        if self.horizon_days <= days or not shorter:
             return
-        training = [each for each in earlier[: backtest.TRAINING] if backtest.usable(each)]
-        self._churn = backtest.churn_probability(report.chosen, training, self._now, self.random_state)
-        self._orders = np.maximum(self._now.expected_orders(report.chosen, self._churn), 1 - self._churn)
-        group = np.searchsorted(report.edges, self._churn)
-        low, high = (np.array(report.calibration[name])[group] for name in ("lows", "highs"))
-        self._low, self._high = np.minimum(low, self._churn), np.maximum(high, self._churn)
-        self.backtest_ = report
+        before = (snapshots.earlier_cutoffs(history.first, history.last, each, 1) for each in shorter)
+        if any(day and backtest.usable(history.at(day[0], each)) for each, day in zip(shorter, before, strict=True)):
+            what = f"{self.horizon_days} is longer than the history of {days} days"
+            raise InputError("horizon_days", what, f"the longest usable one is {shorter[-1]}")
 
     def predict(self) -> pd.DataFrame:
         """Return one row for every customer known at the cutoff.
@@ -104,34 +126,33 @@ class CustomerForecaster:
             `churn_low`, `churn_high`: 90% interval of the share of customers with this score who stay
             away. `model`: what was used.
         """
-        from loyalty_lab import backtest
-
-        features = self._now.features
-        values = (self._churn, self._orders, self._orders * backtest.baskets(features), self._low, self._high)
-        table = pd.DataFrame(dict(zip(COLUMNS, values, strict=False)), index=features.index)
-        table["model"] = pd.Series(self.backtest_.chosen, index=features.index, dtype="str")
+        values = (self._churn, self._orders, self._spend, self._low, self._high)
+        table = pd.DataFrame(dict(zip(COLUMNS, values, strict=False)), index=self._index)
+        table["model"] = pd.Series(self.backtest_.chosen, index=self._index, dtype="str")
         table.attrs["horizon_days"] = self.horizon_days
         return table
 
 
-def _shrunken(now: Snapshot, earlier: list[Snapshot]) -> tuple[np.ndarray, np.ndarray, np.ndarray, Backtest]:
+def _shrunken(history: History, now: Snapshot, horizon_days: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Backtest]:
     """One rate for those who bought within the last horizon and one for the others, drawn to the shop's and that to a half."""
     from loyalty_lab.backtest import Backtest, widened
+    from loyalty_lab.snapshots import earlier_cutoffs
 
+    quiet = (now.features["days_since_last"] >= horizon_days).to_numpy()
+    earlier = (history.at(day, horizon_days) for day in earlier_cutoffs(history.first, history.last, horizon_days, EARLIER))
     known = next((each for each in earlier if len(each.features) >= FEWEST_TO_RATE), None)
-    quiet = (now.features["days_since_last"] >= now.horizon_days).to_numpy()
     if known is None:
         n = len(quiet)
-        report = Backtest(now.horizon_days, "too early", {"key": "forecast.chosen.too_early", "args": {"customers": n}})
+        report = Backtest(horizon_days, "too early", {"key": "forecast.chosen.too_early", "args": {"customers": n}})
         return np.full(n, 0.5), np.full(n, 0.05), np.full(n, 0.95), report
-    was_quiet = (known.features["days_since_last"] >= now.horizon_days).to_numpy()
+    was_quiet = (known.features["days_since_last"] >= horizon_days).to_numpy()
     shop = (known.stayed_away.sum() + 1) / (len(was_quiet) + 2)
     n = np.array([(was_quiet == group).sum() for group in (False, True)]) + 5.0
     lost = np.array([known.stayed_away[was_quiet == group].sum() for group in (False, True)]) + 5.0 * shop
     low, high = widened(lost, n, 1, [])
     group = quiet.astype(int)
     reason = {"key": "forecast.chosen.shrunken_rate", "args": {"customers": len(was_quiet)}}
-    report = Backtest(now.horizon_days, "shrunken rate", reason, [known.cutoff], [len(was_quiet)], [float(known.stayed_away.mean())])
+    report = Backtest(horizon_days, "shrunken rate", reason, [known.cutoff], [len(was_quiet)], [float(known.stayed_away.mean())])
     return (lost / n)[group], low[group], high[group], report
 
 

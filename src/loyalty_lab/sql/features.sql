@@ -1,5 +1,6 @@
 -- One row per customer who has bought by the cutoff: what the purchase history says, and nothing later.
--- Gaps are whole days; their sums of squares stay integers until the last step.
+-- Gaps are whole days; logarithms are rounded to nine decimals before they are summed, so that sums are exact.
+-- Windows are counted in horizons: half of one, a whole one, two, and the same days a year before.
 with lines as (
   select customer_id,
          cast(ordered_at as date) as day,
@@ -19,6 +20,13 @@ with lines as (
          row_number() over (partition by customer_id order by day) as visit,
          row_number() over (partition by customer_id order by day desc) as visit_back
   from days
+), logs as (
+  select customer_id, spend, age, gap, visit, visit_back,
+         cast(ln(cast(spend as double)) as decimal(18, 9)) as log_spend,
+         cast(ln(cast(gap as double)) as decimal(18, 9)) as log_gap,
+         cast(ln(cast(gap as double)) * ln(cast(gap as double)) as decimal(18, 9)) as log_gap_square,
+         cast(ln(cast(spend as double)) * ln(cast(spend as double)) as decimal(18, 9)) as log_spend_square
+  from visits
 )
 select customer_id,
        count(*) - 1 as frequency,
@@ -31,15 +39,19 @@ select customer_id,
        cast(median(gap) as double) as gap_median,
        coalesce(max(gap), 0) as gap_longest,
        coalesce(sum(case when visit_back = 1 then gap end), 0) as gap_last,
-       sum(case when age < 30 then 1 else 0 end) as orders_30,
-       sum(case when age < 90 then 1 else 0 end) as orders_90,
+       cast(coalesce(sum(log_gap), 0) as double) as log_gap_sum,
+       cast(coalesce(sum(log_gap_square), 0) as double) as log_gap_squares,
+       sum(case when 2 * age < $horizon_days then 1 else 0 end) as orders_half,
+       sum(case when age < $horizon_days then 1 else 0 end) as orders_whole,
+       sum(case when age < 2 * $horizon_days then 1 else 0 end) as orders_double,
        sum(case when age < 365 then 1 else 0 end) as orders_365,
-       cast(sum(case when age < 30 then spend else 0 end) as double) as spend_30,
-       cast(sum(case when age < 90 then spend else 0 end) as double) as spend_90,
-       cast(sum(case when age < 365 then spend else 0 end) as double) as spend_365,
+       sum(case when age >= 365 - $horizon_days and age < 365 then 1 else 0 end) as orders_last_year,
+       cast(sum(case when age < $horizon_days then spend else 0 end) as double) as spend_whole,
        cast(sum(spend) as double) as spend_total,
+       cast(sum(log_spend) as double) as log_spend_sum,
+       cast(sum(log_spend_square) as double) as log_spend_squares,
        cast(sum(case when visit = 1 then spend else 0 end) as double) as first_spend,
        cast(sum(case when visit_back = 1 then spend else 0 end) as double) as last_spend
-from visits
+from logs
 group by customer_id
 order by customer_id
