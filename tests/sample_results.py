@@ -136,13 +136,17 @@ def churn() -> Result:
         notebook="churn", kind="forecast", cutoff=CUTOFF, facts=facts,
         tables={"candidates": Table(columns=["model", "log_loss", "auc", "chosen"], rows=rows)},
         figures=[figure("churn", "calibration", "calibration", data, args)],
-        messages=[Message(key=f"churn.{role}.model", args=args) for role in ("headline", "stand")],
+        messages=[
+            *(Message(key=f"churn.{role}.model", args=args) for role in ("headline", "stand")),
+            Message(key="churn.like", args=args | {"share": 0.62, "low": 0.55, "high": 0.7, "n": 128}),
+            Message(key="churn.driver.days_since_last", args={"low": 6.0, "high": 240.0, "chance_low": 0.12, "chance_high": 0.8}),
+        ],
     )  # fmt: skip
 
 
 def lifetime_value() -> Result:
     facts = {
-        "expected_spend": fact(31840.0, "money", 1284),
+        "expected_spend": fact(31840.0, "money", 1284, (24000.0, 42000.0, 0.9)),
         "customer_lifetime_value": fact(74.2, "money", 1284),
         "top_decile_share": fact(0.44, "share", 1284),
     }
@@ -152,8 +156,38 @@ def lifetime_value() -> Result:
     data = {"labels": labels, "predicted": predicted, "actual": [1.05 * x + 1 for x in predicted], "unit": "money", "currency": "GBP"}
     return Result(
         notebook="lifetime-value", kind="forecast", cutoff=CUTOFF, facts=facts,
+        tables={"candidates": Table(columns=["model", "deviance", "rank", "chosen"],
+                                    rows=[["spend rate", 9.5, 0.5, False], ["hurdle", 6.1, 0.64, True]])},
         figures=[figure("lifetime-value", "deciles", "pairs", data, args)],
-        messages=[Message(key=f"lifetime-value.{role}.model", args=args) for role in ("headline", "stand")],
+        messages=[
+            Message(key=f"lifetime-value.{role}", args=args) for role in ("headline.model", "stand.model", "unsure.total", "unsure.one")
+        ],
+    )  # fmt: skip
+
+
+def segments() -> Result:
+    names = ("active", "slipping", "lost", "regained", "new")
+    facts = {name: fact(n, "count", 1284) for name, n in zip(names, (700, 180, 300, 40, 64), strict=True)}
+    facts |= {"fell_back": fact(0.21, "share", 760, (0.18, 0.24, 0.95)), "consumers": fact(0.44, "share", 1284)}
+    args = args_of(facts, horizon_days=91, cutoff="2026-10-31", before="2026-08-01")
+    data = {
+        "labels": [{"key": f"segments.stage.{name}"} for name in names],
+        "values": [facts[name].value for name in names],
+        "unit": "count",
+    }
+    grid = [[value, risk, 10, 1200.5, 300.0, 9.0] for value in ("high", "middle", "low") for risk in ("low", "middle", "high")]
+    return Result(
+        notebook="segments", kind="segments", cutoff=CUTOFF, facts=facts,
+        tables={
+            "grid": Table(columns=["value_group", "risk_group", "customers", "value", "value_at_risk", "orders_at_risk"], rows=grid),
+            "moved": Table(columns=["before", "new", "active", "total"], rows=[["new", 0, 8, 8], ["total", 5, 122, 127]]),
+            "rfm": Table(columns=["segment", "customers", "spend", "share_of_spend"], rows=[["champions", 103, 36200.0, 0.72]]),
+        },
+        figures=[figure("segments", "stages", "bars", data, args)],
+        messages=[
+            *(Message(key=f"segments.{role}", args=args) for role in ("headline", "stand", "moved")),
+            Message(key="segments.resemble.channel", args={"level": "<b>market</b>", "share_best": 0.4, "share_all": 0.2, "n": 256}),
+        ],
     )  # fmt: skip
 
 
@@ -226,7 +260,7 @@ def everything(answer_fast_ready: bool = False) -> dict[str, Result]:
     shown = fact(0.61, "share", 1113, (0.57, 0.65, 0.95))
     pareto = Claim(key="vital-few.claim.pareto", source="vital-few.claim.pareto-source", shop_value=shown)
     hundreds = Claim(key="follow-up-letters.claim.hundreds", source="a trade article")
-    found = [start_here(), scorecard(), churn(), lifetime_value()]
+    found = [start_here(), scorecard(), churn(), lifetime_value(), segments()]
     found.append(practice("vital-few", Value(grade="D", high=2400.0), None, [pareto]))
     found.append(practice("follow-up-letters", Value(grade="D", high=640.0, break_even_rate=0.032, assumptions=["x"]), lots, [hundreds]))
     found.append(practice("answer-fast", Value(grade="D", high=410.0), owed, [pareto]) if answer_fast_ready else needs_data())

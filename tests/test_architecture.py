@@ -20,12 +20,12 @@ ORDER = [
     ["intake"],
     ["demo"],
     ["customers", "metrics"],
-    ["features", "btyd", "learners", "snapshots", "backtest", "forecast"],
+    ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],
     ["segments", "assignment", "effects"],
     ["tactics"],
     ["questions", "study", "run"],
     ["lists"],
-    ["pages", "spreads", "document", "playbook"],
+    ["pages", "outlook", "spreads", "document", "playbook"],
     ["report", "cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -175,15 +175,6 @@ def test_the_scorecard_shows_six_metrics_with_range_year_before_and_passport():
     assert kept["spark"]["svg"].startswith("<?xml")
 
 
-def test_the_forecast_page_shows_the_rule_that_was_used_beside_the_simple_one():
-    churn = build()["forecasts"][0]
-
-    assert churn["models"]["rows"][0] == ["Simple rule: who has not been seen for long", "0.547", "77%", ""]
-    assert churn["models"]["rows"][-1][-1] == "used"
-    assert churn["reason"] == "It was the best of all that were tried."
-    assert ["expected to stay away", "402 (371 to 433)"] in churn["facts"]
-
-
 def test_the_method_page_counts_what_was_left_out_and_shows_the_bridge_to_the_cent():
     method = build()["method"]
 

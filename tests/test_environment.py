@@ -1,4 +1,4 @@
-"""pyproject.toml, environment.yml and requirements.lock speak of the same packages."""
+"""pyproject.toml, environment.yml and the two locks speak of the same packages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,22 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-WANTED = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["lab"] + PROJECT["optional-dependencies"]["test"]
+EXTRAS = PROJECT["optional-dependencies"]
+WANTED = PROJECT["dependencies"] + EXTRAS["lab"] + EXTRAS["test"]
+LOCKS = {"requirements.lock": WANTED, "requirements-bench.lock": PROJECT["dependencies"] + EXTRAS["bench"]}
+
+
+def pins(lock: str) -> dict[str, set[str]]:
+    """Every version that a lock pins, by name; a package may have several, for several Pythons."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE):
+        found.setdefault(name.lower().replace("_", "-"), set()).add(version)
+    return found
 
 
 def name_of(requirement: str) -> str:
@@ -21,16 +34,29 @@ def test_the_conda_environment_lists_what_the_project_asks_for():
     assert [line for line in listed if not line.startswith("--")] == WANTED
 
 
-def test_the_lock_pins_everything_the_project_asks_for_with_hashes():
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    pinned = set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_everything_the_project_asks_for_with_hashes(lock):
+    text = (ROOT / lock).read_text(encoding="utf-8")
 
-    assert {name_of(requirement) for requirement in WANTED} <= {name.lower().replace("_", "-") for name in pinned}
+    assert {name_of(requirement) for requirement in LOCKS[lock]} <= pins(lock).keys()
     assert len(re.findall(r"^[\w.-]+==", text, re.MULTILINE)) == len(re.findall(r"==.*\\\n    --hash", text))
 
 
-def test_the_lock_names_no_index():
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_only_versions_the_project_allows(lock):
+    for requirement in map(Requirement, LOCKS[lock]):
+        assert all(map(requirement.specifier.contains, pins(lock)[name_of(requirement.name)])), requirement
+
+
+def test_benchmarks_run_on_the_versions_of_the_main_lock():
+    main, bench = pins("requirements.lock"), pins("requirements-bench.lock")
+
+    assert {name for name in main.keys() & bench.keys() if main[name] != bench[name]} == set()
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_index(lock):
+    text = (ROOT / lock).read_text(encoding="utf-8")
 
     assert "://" not in text
     assert "--index" not in text

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from loyalty_lab import questions
+from loyalty_lab.questions import overview
+from loyalty_lab.results import Fact
 from loyalty_lab.shop import Shop, ShopSettings
 from loyalty_lab.study import Run, demo_run
 
@@ -74,6 +76,49 @@ def test_the_best_tenth_holds_the_share_it_is_said_to(demo):
     assert questions.lifetime_value(demo).facts["top_decile_share"].value == pytest.approx(worth.iloc[:40].sum() / worth.sum())
 
 
+def test_the_sentence_of_a_hundred_speaks_of_a_tenth_of_the_customers(demo):
+    said = next(message for message in questions.churn(demo).messages if message.key == "churn.like")
+
+    assert said.args["n"] == 40
+    assert said.args["low"] <= said.args["share"] <= said.args["high"]
+
+
+def test_the_drivers_told_are_the_weightiest(demo):
+    found = questions.churn(demo)
+    told = [message.key.split(".")[-1] for message in found.messages if message.key.startswith("churn.driver.")]
+
+    weighty = found.tables["drivers"]["fact"].tolist()
+    assert told
+    assert [fact for fact in weighty if fact in told] == told
+
+
+def test_the_total_is_said_with_its_range(demo):
+    spend = questions.lifetime_value(demo).facts["expected_spend"]
+
+    assert spend.interval[0] < spend.value < spend.interval[1]
+    assert spend.value == pytest.approx(demo.forecast["expected_spend"].sum())
+
+
+def test_stages_cover_every_customer_and_moves_count_everybody_once(demo):
+    found = questions.segments(demo)
+    stages = {name: found.facts[name].value for name in ("new", "active", "slipping", "lost", "regained")}
+    moved = found.tables["moved"].set_index("before")
+
+    assert sum(stages.values()) == len(demo.forecast)
+    assert moved.loc["total", "total"] == len(demo.forecast)
+    assert moved.loc["total", list(stages)].to_dict() == stages
+    assert found.tables["grid"]["customers"].sum() == len(demo.forecast)
+
+
+def test_those_who_fell_back_are_counted_among_those_once_in_touch(demo):
+    found = questions.segments(demo)
+    moved = found.tables["moved"].set_index("before")
+    started = moved.loc[["new", "active", "regained"]].sum()
+
+    assert found.facts["fell_back"].n == started["total"]
+    assert found.facts["fell_back"].value == pytest.approx((started["slipping"] + started["lost"]) / started["total"])
+
+
 @pytest.mark.parametrize("slug", ["scorecard", "churn", "lifetime-value"])
 def test_a_newborn_shop_is_told_that_it_is_too_early(newborn, slug):
     assert newborn.study(slug).status == "too early"
@@ -90,6 +135,6 @@ def test_a_newborn_shop_is_told_that_it_is_too_early(newborn, slug):
     ],
 )
 def test_a_change_is_only_called_one_when_it_leaves_the_interval(value, interval, before, verdict):
-    fact = questions.Fact(value=value, unit="share", interval=interval)
+    fact = Fact(value=value, unit="share", interval=interval)
 
-    assert questions._verdict(fact, before) == verdict
+    assert overview._verdict(fact, before) == verdict

@@ -30,6 +30,20 @@ def test_a_run_notebook_holds_the_outputs_and_nothing_that_differs_between_runs(
     assert first == (tmp_path / "two" / "a.ipynb").read_text()
 
 
+@pytest.mark.parametrize(("edition", "kept"), [("client", []), ("participant", ["try"]), ("trainer", ["try", "done"])])
+def test_an_edition_leaves_out_exercises_and_solutions(tmp_path, edition, kept):
+    source = notebook(tmp_path / "a.ipynb", "1 + 1")
+    made = nbformat.read(source, as_version=4)
+    for tag, text in (("exercise", "try"), ("solution", "done")):
+        made.cells.append(nbformat.v4.new_markdown_cell(text, metadata={"tags": [tag]}))
+    nbformat.write(made, source)
+
+    run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 60, edition)
+
+    stored = nbformat.read(tmp_path / "out" / "a.ipynb", as_version=4)
+    assert [cell.source for cell in stored.cells if cell.cell_type == "markdown"] == kept
+
+
 def test_a_broken_notebook_is_kept_as_failed_and_never_as_done(tmp_path):
     source = notebook(tmp_path / "a.ipynb", "1 / 0")
 

@@ -234,8 +234,8 @@ def run(history: History, horizon_days: int) -> Backtest | None:
     Returns
     -------
     Backtest or None
-        None where no earlier cutoff has enough customers, or the horizon is longer than the history. A candidate that needs training is judged
-        only where outcomes were known by then; if that is nowhere, the models of the bank compete alone.
+        None where no earlier cutoff has enough customers, or the horizon is longer than the history. A candidate that
+        needs training is judged only where outcomes were known by then; if that is nowhere, the models of the bank compete alone.
     """
     if (history.last - history.first).days + 1 < horizon_days:
         return None

@@ -125,6 +125,9 @@ def playbook(
         Path | None, typer.Option(metavar="DIR", help="Write to DIR/<shop>/<cutoff>/ instead of SHOP/reports/<cutoff>/.")
     ] = None,
     paper: Annotated[str, typer.Option(help="a4 or letter.")] = "a4",
+    edition: Annotated[
+        str, typer.Option(help="Notebooks with exercises (participant) and solutions (trainer), or without (client).")
+    ] = "client",
     timeout: Annotated[int, typer.Option(min=1, metavar="S", help="Seconds one notebook cell may take.")] = 600,
 ) -> None:
     """Run the notebooks of each shop, draw its control groups, write its lists and print its playbook.
@@ -133,6 +136,7 @@ def playbook(
     """
     from loyalty_lab.language import LOCALES
     from loyalty_lab.report import Order
+    from loyalty_lab.run import EDITIONS
 
     order = Order(
         as_of=_day(as_of, "--as-of"),
@@ -141,6 +145,7 @@ def playbook(
         only=tuple(part.strip() for part in only.split(",")) if only else (),
         out=out,
         paper=_choices(paper, "--paper", PAPERS)[0],
+        edition=_choices(edition, "--edition", tuple(EDITIONS))[0],
         timeout=timeout,
     )
     raise typer.Exit(_playbooks(shops, order))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from loyalty_lab import charts, pages, spreads, tactics
+from loyalty_lab import charts, outlook, pages, spreads, tactics
 from loyalty_lab.language import DIGITS, LOCALES, NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Result
@@ -62,7 +62,7 @@ def build(
         "glance": glance(book),
         "scorecard": pages.scorecard(book),
         "pictures": pages.pictures(book),
-        "forecasts": [pages.forecast(book, slug) for slug in ("churn", "lifetime-value") if slug in results],
+        "outlook": [outlook.outlook_page(book, slug) for slug in outlook.SLUGS if slug in results],
         "tactics": practices,
         "method": pages.method(book),
     }
@@ -90,11 +90,7 @@ def _labels(book: Book) -> dict[str, Any]:
     """The labels every page shares, as they are; `page_of` is filled when the pages are counted."""
     own = {name: book.part(name) for name in ("page_of", "skip")}
     sections = {f"section_{name.replace('-', '_')}": words for name, words in book.part("section").items()}
-    return own | sections | book.part("labels") | {name: book.part(f"glance.{name}") for name in ("happened",)} | _forecast_labels(book)
-
-
-def _forecast_labels(book: Book) -> dict[str, str]:
-    return {f"forecast_{name}": book.part(f"forecast.{name}") for name in ("says", "tested", "models", "means", "numbers")}
+    return own | sections | book.part("labels") | {name: book.part(f"glance.{name}") for name in ("happened",)}
 
 
 def _retention(book: Book):

@@ -1,4 +1,4 @@
-"""What all pages are built with, and the pages of the four questions: scorecard, pictures, forecasts, data and method."""
+"""What all pages are built with, and the pages of scorecard, pictures, data and method."""
 
 from __future__ import annotations
 
@@ -180,61 +180,6 @@ def pictures(book: Book) -> dict[str, Any] | None:
         "section": book.say("section.pictures"),
         "items": items,
     }
-
-
-def forecast(book: Book, slug: str) -> dict[str, Any]:
-    """The page of one forecast, with how it did before."""
-    result = book.ready(slug)
-    page = {
-        "kicker": book.say("forecast.kicker", horizon_days=book.run["horizon_days"], cutoff=book.run["cutoff"]),
-        "title": book.message(result, "headline", book.say("forecast.failed")),
-        "section": book.say(f"section.{slug}"),
-        "text": book.message(result, "stand", book.say("failed", cause=_cause(book, slug))),
-        "reason": _reason(book, result),
-        "figure": book.figure(result.figures[0]) if result and result.figures else None,
-        "facts": [[book.label(slug, name), book.with_interval(fact)] for name, fact in _told(result)],
-        "means": book.texts.part(f"{slug}.means.line") if result else [],
-        "models": _models(book, result),
-    }
-    return page
-
-
-def _told(result: Result | None) -> list[tuple[str, Fact]]:
-    """The facts of a forecast, without the scores that stand in the table of models."""
-    scores = ("log_loss", "naive_log_loss", "auc") if result and "candidates" in result.tables else ()
-    return [(name, fact) for name, fact in result.facts.items() if name not in scores] if result else []
-
-
-def _reason(book: Book, result: Result | None) -> str:
-    """Why this rule was chosen: a message of its own, or a key among the arguments of another."""
-    said = book.message(result, "reason")
-    stand = result.message("stand") if result else None
-    key = stand.args.get("reason") if stand else None
-    return said or (book.texts.say(key) if isinstance(key, str) and book.texts.has(key) else "")
-
-
-def _cause(book: Book, slug: str) -> str:
-    result = book.results.get(slug)
-    return str(result.reason.args.get("cause", NOTHING)) if result and result.reason else NOTHING
-
-
-def _models(book: Book, result: Result | None) -> dict[str, Any] | None:
-    table = result.tables.get("candidates") if result else None
-    if table is None or not table.rows:
-        return None
-    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    shown = [
-        [model_name(book, row.get("model")), book.texts.ratio(row.get("log_loss")), book.texts.share(row.get("auc")),
-         book.say("forecast.used") if row.get("chosen") else ""]
-        for row in rows
-    ]  # fmt: skip
-    return {"head": book.part("forecast.head"), "rows": shown, "note": book.say("forecast.models_note")}
-
-
-def model_name(book: Book, name: Any) -> str:
-    """The name of a model in words."""
-    key = "churn.model." + str(name).replace(" ", "-").replace("/", "-")
-    return book.texts.say(key) if book.texts.has(key) else clean(name)
 
 
 def method(book: Book) -> dict[str, Any]:

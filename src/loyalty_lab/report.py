@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Order:
-    """What was asked for: the dates, languages, pages and paper of one report."""
+    """What was asked for: the dates, languages, pages, paper and edition of one report."""
 
     as_of: date | None = None
     report_date: date | None = None
@@ -37,6 +38,7 @@ class Order:
     only: tuple[str, ...] = ()
     out: Path | None = None
     paper: str = "a4"
+    edition: str = "client"
     timeout: int = 600
 
 
@@ -84,7 +86,8 @@ def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Rep
     with _staged(_place(shop_folder, order, cutoff)) as stage:
         step("forecasting")
         horizon_days = _write_inputs(taken, shop, cutoff, report_date, stage)
-        outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, lambda outcome: step(f"{outcome.page.notebook}: {outcome.status}"))
+        done = partial(_told, step)
+        outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, done, order.edition)
         step("drawing arms and writing lists")
         actions = _write_lists(shop_folder, taken, shop, cutoff, report_date, horizon_days, stage)
         about = _about(taken, order, cutoff, report_date, horizon_days)
@@ -95,6 +98,10 @@ def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Rep
         for leftover in (run.SETTINGS_FILE, *FORECAST_PARTS):
             (stage / leftover).unlink()
     return Report(_place(shop_folder, order, cutoff), tuple(o.page.slug for o in outcomes if o.status == "failed"))
+
+
+def _told(step: Step, outcome: run.Outcome) -> None:
+    step(f"{outcome.page.notebook}: {outcome.status}")
 
 
 def _dates(shop: Shop, order: Order) -> tuple[date, date]:
@@ -194,6 +201,7 @@ def _about(taken: intake.Intake, order: Order, cutoff: date, report_date: date, 
         "report_date": report_date.isoformat(),
         "horizon_days": horizon_days,
         "paper": order.paper,
+        "edition": order.edition,
         "only": list(order.only),
         "inputs": taken.report.inputs,
     }

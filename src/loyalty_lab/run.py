@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import questions, results, share, tactics
 from loyalty_lab.errors import NotebookError, UsageError, near_match
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
 SETTINGS_FILE = "settings.json"
 KERNEL = "python3"
+EDITIONS = {"client": (), "participant": ("exercise",), "trainer": ("exercise", "solution")}
+TAUGHT = ("exercise", "solution")
 QUIET = ["--IPKernelApp.log_level=ERROR"]
 # One OpenMP thread a kernel: with shared cores more of them make scikit-learn many times slower.
 KERNEL_ENVIRONMENT = {
@@ -101,10 +106,27 @@ def check_parameters(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
     return {name: TYPES[declared[name]["inferred_type_name"]](value) for name, value in given.items()}
 
 
-def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder: Path, timeout: int) -> None:
+def for_edition(source: Path, edition: str) -> NotebookNode:
+    """Read a notebook without the cells that an edition leaves out: exercises for clients, solutions for participants.
+
+    Examples
+    --------
+    >>> cells = for_edition(share.folder("notebooks") / "02-churn.ipynb", "participant").cells
+    >>> [tag for cell in cells for tag in cell.metadata.get("tags", []) if tag in TAUGHT]
+    ['exercise']
+    """
+    import nbformat
+
+    notebook = nbformat.read(source, as_version=4)
+    left_out = set(TAUGHT) - set(EDITIONS[edition])
+    notebook.cells = [cell for cell in notebook.cells if not left_out & set(cell.metadata.get("tags", []))]
+    return notebook
+
+
+def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder: Path, timeout: int, edition: str = "client") -> None:
     """Execute one notebook in `folder` and keep it, normalised, at `target`.
 
-    A notebook that breaks is kept beside it as ``.failed.ipynb``.
+    A notebook that breaks is kept beside it as ``.failed.ipynb``. What `edition` leaves out is neither run nor kept.
 
     Raises
     ------
@@ -120,7 +142,7 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder:
     try:
         with _environment(KERNEL_ENVIRONMENT):
             papermill.execute_notebook(
-                str(source), str(temporary), parameters=check_parameters(source, parameters), cwd=str(folder),
+                for_edition(source, edition), str(temporary), parameters=check_parameters(source, parameters), cwd=str(folder),
                 kernel_name=KERNEL, extra_arguments=QUIET, progress_bar=False, log_output=False, execution_timeout=timeout,
                 request_save_on_cell_execute=False,
             )  # fmt: skip
@@ -154,7 +176,9 @@ def normalised(text: str) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
-def run_pages(chosen: list[Page], folder: Path, cutoff: date, timeout: int, done: Callable[[Outcome], None]) -> list[Outcome]:
+def run_pages(
+    chosen: list[Page], folder: Path, cutoff: date, timeout: int, done: Callable[[Outcome], None], edition: str = "client"
+) -> list[Outcome]:
     """Run the notebooks of a playbook one after another in `folder`, where its settings file lies.
 
     A notebook that breaks leaves a result with the status ``failed``, so that its page can say so.
@@ -163,15 +187,16 @@ def run_pages(chosen: list[Page], folder: Path, cutoff: date, timeout: int, done
     for page in chosen:
         began = perf_counter()
         source = share.folder("notebooks") / f"{page.notebook}.ipynb"
-        status = _run_page(page, source, folder, cutoff, timeout)
+        status = _run_page(page, source, folder, cutoff, timeout, edition)
         outcomes.append(Outcome(page, status, perf_counter() - began))
         done(outcomes[-1])
     return outcomes
 
 
-def _run_page(page: Page, source: Path, folder: Path, cutoff: date, timeout: int) -> str:
+def _run_page(page: Page, source: Path, folder: Path, cutoff: date, timeout: int, edition: str) -> str:
     try:
-        run_notebook(source, folder / "notebooks" / f"{page.notebook}.ipynb", {"run_file": SETTINGS_FILE}, folder, timeout)
+        target = folder / "notebooks" / f"{page.notebook}.ipynb"
+        run_notebook(source, target, {"run_file": SETTINGS_FILE}, folder, timeout, edition)
         return results.load(folder / "results" / f"{page.slug}.json").status
     except (NotebookError, FileNotFoundError) as error:
         cause = error.what if isinstance(error, NotebookError) else "left no result"

@@ -134,7 +134,7 @@ class Study:
         if self.lacking:
             return self._lack()
         rows = {self._label(name): self._fact_row(fact) for name, fact in self.findings.facts.items()}
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "95% interval", "n"])
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "interval", "n"])
 
     def table(self, name: str, rows: int = 10) -> Any:
         """Show the first rows of one table behind the facts."""
@@ -156,6 +156,11 @@ class Study:
         """Say in words what was found under `role`: headline, stand, ..."""
         message = next((m for m in self.findings.messages if m.key.split(".")[1] == role), None)
         return self._lack() or _markdown(self.texts.say(message) if message else "–")
+
+    def lines(self, role: str) -> Any:
+        """Say everything that was found under `role`, one line each: driver, unsure, resemble, ..."""
+        said = [self.texts.say(message) for message in self.findings.messages if message.key.split(".")[1] == role]
+        return self._lack() or _markdown("\n".join(f"- {line}" for line in said) or "–")
 
     def value(self) -> Any:
         """Show the sum behind what the tactic is worth, its grade, and the break-even."""
@@ -246,7 +251,8 @@ class Study:
 
     def _fact_row(self, fact: results.Fact) -> list[str]:
         low_high = fact.interval[:2] if fact.interval else (None, None)
-        interval = "–" if None in low_high else " to ".join(self._display(end, fact.unit) for end in low_high)
+        level = f" ({fact.interval[2]:.0%})" if fact.interval else ""
+        interval = "–" if None in low_high else " to ".join(self._display(end, fact.unit) for end in low_high) + level
         return [self._display(fact.value, fact.unit), interval, "–" if fact.n is None else self.texts.count(fact.n)]
 
     def _display(self, value: Any, unit: str) -> str:

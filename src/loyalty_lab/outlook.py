@@ -1,0 +1,159 @@
+"""The pages that look ahead: who may stay away, what customers are worth, and which groups they fall into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from loyalty_lab.language import NOTHING, clean
+from loyalty_lab.pages import Book
+from loyalty_lab.results import Fact, Message, Result
+
+SLUGS = ("churn", "lifetime-value", "segments")
+SCORES = ("log_loss", "naive_log_loss", "auc")
+GRID_COLUMNS = ("low", "middle", "high")
+
+
+def outlook_page(book: Book, slug: str) -> dict[str, Any]:
+    """One page: a head, and its parts in reading order, each with what it has of lead, figure, table, facts, lines and note."""
+    result = book.ready(slug)
+    parts = PARTS[slug](book, result) if result else [_part(book.say("forecast.says"), lead=_failure(book, slug))]
+    return {
+        "kicker": book.say("forecast.kicker", horizon_days=book.run["horizon_days"], cutoff=book.run["cutoff"]),
+        "title": book.message(result, "headline", book.say("forecast.failed")),
+        "section": book.say(f"section.{slug}"),
+        "parts": [part for part in parts if any(value for name, value in part.items() if name not in ("label", "note"))],
+    }
+
+
+def _part(label: str, **content: Any) -> dict[str, Any]:
+    return {"label": label, "lead": "", "figure": None, "table": None, "facts": [], "lines": [], "note": ""} | content
+
+
+def _failure(book: Book, slug: str) -> str:
+    result = book.results.get(slug)
+    cause = str(result.reason.args.get("cause", NOTHING)) if result and result.reason else NOTHING
+    return book.say("failed", cause=cause)
+
+
+def _said(book: Book, result: Result, role: str) -> list[str]:
+    """All that a result says in a role."""
+    found = [message for message in result.messages if message.key.split(".")[1] == role]
+    return [book.texts.say(message) for message in found if book.texts.has(message.key)]
+
+
+def _churn(book: Book, result: Result) -> list[dict[str, Any]]:
+    figure = book.figure(result.figures[0]) if result.figures else None
+    return [
+        _part(book.say("forecast.says"), lead=book.message(result, "stand"), lines=_said(book, result, "like")),
+        _part(book.say("forecast.tested"), figure=figure, note=book.message(result, "shorter")),
+        _part(book.say("forecast.looks_at"), lines=_said(book, result, "driver")),
+        _part(book.say("forecast.models"), table=_ways(book, result, "common.forecast.head", _churn_way), lead="",
+              note=" ".join(filter(None, [_reason(book, result), book.say("forecast.models_note")]))),
+        _part(book.say("forecast.numbers"), facts=_facts(book, "churn", result)),
+        _part(book.say("forecast.means"), lines=book.texts.part("churn.means.line")),
+    ]  # fmt: skip
+
+
+def _lifetime_value(book: Book, result: Result) -> list[dict[str, Any]]:
+    figure = book.figure(result.figures[0]) if result.figures else None
+    return [
+        _part(book.say("forecast.says"), lead=book.message(result, "stand")),
+        _part(book.say("forecast.tested"), figure=figure),
+        _part(book.say("forecast.unsure"), lines=_said(book, result, "unsure")),
+        _part(book.say("forecast.models"), table=_ways(book, result, "lifetime-value.head.ways", _value_way),
+              note=book.texts.say("lifetime-value.head.ways_note")),
+        _part(book.say("forecast.numbers"), facts=_facts(book, "lifetime-value", result)),
+        _part(book.say("forecast.means"), lines=book.texts.part("lifetime-value.means.line")),
+    ]  # fmt: skip
+
+
+def _segments(book: Book, result: Result) -> list[dict[str, Any]]:
+    say, figure = book.texts.say, book.figure(result.figures[0]) if result.figures else None
+    return [
+        _part(say("segments.says.stages"), lead=book.message(result, "stand"), figure=figure),
+        _part(say("segments.says.grid"), table=_grid(book, result), note=say("segments.note.grid")),
+        _part(say("segments.says.moved"), lead=book.message(result, "moved"), table=_moved(book, result), note=say("segments.note.moved")),
+        _part(say("segments.says.rfm"), table=_rfm(book, result), note=say("segments.note.rfm")),
+        _part(say("segments.says.resemble"), lines=_said(book, result, "resemble"), note=say("segments.note.resemble")),
+        _part(book.say("forecast.means"), lines=book.texts.part("segments.means.line")),
+    ]
+
+
+PARTS: dict[str, Callable[[Book, Result], list[dict[str, Any]]]] = {
+    "churn": _churn, "lifetime-value": _lifetime_value, "segments": _segments,
+}  # fmt: skip
+
+
+def _facts(book: Book, slug: str, result: Result) -> list[list[str]]:
+    """The facts of a forecast, without the scores that stand in the table of ways."""
+    hidden = SCORES if "candidates" in result.tables else ()
+    told: list[tuple[str, Fact]] = [(name, fact) for name, fact in result.facts.items() if name not in hidden]
+    return [[book.label(slug, name), book.with_interval(fact)] for name, fact in told]
+
+
+def _reason(book: Book, result: Result) -> str:
+    """Why this way was chosen: a message of its own, or a key among the arguments of another."""
+    stand = result.message("stand")
+    key = stand.args.get("reason") if stand else None
+    return book.message(result, "reason") or (book.texts.say(key) if isinstance(key, str) and book.texts.has(key) else "")
+
+
+def _rows(result: Result, name: str) -> list[dict[str, Any]]:
+    table = result.tables.get(name)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows] if table else []
+
+
+def _ways(book: Book, result: Result, head: str, row_of: Callable[[Book, dict], list[str]]) -> dict[str, Any] | None:
+    rows = _rows(result, "candidates")
+    used = [book.say("forecast.used") if row.get("chosen") else "" for row in rows]
+    return (
+        {"head": book.texts.part(head), "rows": [[*row_of(book, row), mark] for row, mark in zip(rows, used, strict=True)]}
+        if rows
+        else None
+    )
+
+
+def _churn_way(book: Book, row: dict[str, Any]) -> list[str]:
+    return [_named(book, "churn.model", row["model"]), book.texts.ratio(row.get("log_loss")), book.texts.share(row.get("auc"))]
+
+
+def _value_way(book: Book, row: dict[str, Any]) -> list[str]:
+    return [_named(book, "lifetime-value.way", row["model"]), book.texts.ratio(row.get("deviance")), book.texts.share(row.get("rank"))]
+
+
+def _named(book: Book, part: str, name: Any) -> str:
+    """The name of a model, a way or a group in words."""
+    key = f"{part}." + str(name).replace(" ", "-").replace("/", "-")
+    return book.texts.say(key) if book.texts.has(key) else clean(str(name))
+
+
+def _grid(book: Book, result: Result) -> dict[str, Any] | None:
+    """Customers and their worth, value by risk."""
+    rows = _rows(result, "grid")
+    cells = {
+        (row["value_group"], row["risk_group"]): f"{book.texts.count(row['customers'])} · {book.texts.money(row['value'])}" for row in rows
+    }
+    head = [book.texts.say("segments.head.grid"), *(_named(book, "segments.risk_group", name) for name in GRID_COLUMNS)]
+    values = dict.fromkeys(row["value_group"] for row in rows)
+    shown = [[_named(book, "segments.value_group", value), *(cells[value, risk] for risk in GRID_COLUMNS)] for value in values]
+    return {"head": head, "rows": shown} if shown else None
+
+
+def _moved(book: Book, result: Result) -> dict[str, Any] | None:
+    """From where to where the customers moved."""
+    rows, said = _rows(result, "moved"), result.message("moved")
+    if not rows or said is None:
+        return None
+    stages = [name for name in rows[0] if name != "before"]
+    head = book.texts.say(Message(key="segments.head.moved", args=said.args))
+    shown = [[_named(book, "segments.before", row["before"]), *(book.texts.count(row[each]) for each in stages)] for row in rows]
+    return {"head": [head, *(_named(book, "segments.before", each) for each in stages)], "rows": shown}
+
+
+def _rfm(book: Book, result: Result) -> dict[str, Any] | None:
+    rows = [
+        [_named(book, "segments.rfm", row["segment"]), book.texts.count(row["customers"]), book.texts.share(row["share_of_spend"])]
+        for row in _rows(result, "rfm")
+    ]
+    return {"head": book.texts.part("segments.head.rfm"), "rows": rows} if rows else None
