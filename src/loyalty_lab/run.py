@@ -22,7 +22,7 @@ SETTINGS_FILE = "settings.json"
 KERNEL = "python3"
 EDITIONS = {"client": (), "participant": ("exercise",), "trainer": ("exercise", "solution")}
 TAUGHT = ("exercise", "solution")
-QUIET = ["--IPKernelApp.log_level=ERROR"]
+QUIET = ["--IPKernelApp.log_level=CRITICAL"]
 # One OpenMP thread a kernel: with shared cores more of them make scikit-learn many times slower.
 KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
