@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RESOLVE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group build --quiet
 
 .PHONY: help setup playbook test check notebooks lock clean
 
@@ -24,7 +25,7 @@ playbook: setup ## Make a demo shop in build/demo and print its playbook
 	$(BIN)/loyalty-lab playbook build/demo
 
 test: setup ## Run every test: modules, notebooks against their stored outputs, documentation
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest --nbval --nbval-current-env -o addopts= notebooks
 
 check: setup ## Look for faults of style
@@ -34,9 +35,9 @@ check: setup ## Look for faults of style
 notebooks: setup ## Execute the notebooks on the demo shop and store their outputs
 	$(BIN)/python -m loyalty_lab.run
 
-lock: ## Resolve requirements.lock anew (needs uv)
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-		--extra lab --extra test --group build --quiet pyproject.toml -o requirements.lock
+lock: ## Resolve requirements.lock and requirements-bench.lock anew (needs uv)
+	$(RESOLVE) --extra lab --extra test -o requirements.lock
+	$(RESOLVE) --extra bench --constraint requirements.lock -o requirements-bench.lock
 
 clean: ## Remove what was built
 	rm -rf build $(VENV)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from loyalty_lab import questions
-from loyalty_lab.questions import overview
+from loyalty_lab.backtest import CANDIDATES
+from loyalty_lab.questions import forecasts, overview
 from loyalty_lab.results import Fact
 from loyalty_lab.shop import Shop, ShopSettings
 from loyalty_lab.study import Run, demo_run
@@ -68,6 +69,15 @@ def test_the_chosen_forecast_stands_beside_the_simple_rule(demo):
 
     assert found.facts["naive_log_loss"].value == tried.loc["recency rule", "log_loss"]
     assert found.facts["log_loss"].value == tried.loc[tried["chosen"], "log_loss"].item()
+
+
+def test_ways_of_forecasting_are_told_simplest_first(demo):
+    stored = demo.backtest | {"candidates": dict(sorted(demo.backtest["candidates"].items()))}
+
+    told = forecasts._candidates(stored["candidates"], stored["chosen"], ("log_loss", "auc"))["model"].tolist()
+
+    assert told == [name for name in CANDIDATES if name in stored["candidates"]]
+    assert told[0] == "recency rule"
 
 
 def test_the_best_tenth_holds_the_share_it_is_said_to(demo):

@@ -49,12 +49,13 @@ def _variant(backtest: dict) -> str:
 
 
 def _candidates(tried: dict[str, dict], chosen: str, scores: tuple[str, str]) -> pd.DataFrame:
-    """One row a way of forecasting: its mean scores at the earlier dates, and whether it is used."""
+    """One row a way of forecasting, simplest first: its mean scores at the earlier dates, and whether it is used."""
     import pandas as pd
 
-    rows = [
-        {"model": name, **{score: found[f"mean_{score}"] for score in scores}, "chosen": name == chosen} for name, found in tried.items()
-    ]
+    from loyalty_lab.backtest import CANDIDATES, VALUES
+
+    known = [(name, tried[name]) for name in (*CANDIDATES, *VALUES) if name in tried]
+    rows = [{"model": name, **{score: found[f"mean_{score}"] for score in scores}, "chosen": name == chosen} for name, found in known]
     return pd.DataFrame(rows, columns=["model", *scores, "chosen"])
 
 
