@@ -21,7 +21,7 @@ ORDER = [
     ["demo"],
     ["customers", "metrics"],
     ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],
-    ["segments", "assignment", "effects"],
+    ["segments", "assignment", "effects", "trial"],
     ["tactics"],
     ["questions", "study", "run"],
     ["lists"],
