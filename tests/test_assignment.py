@@ -73,7 +73,7 @@ def test_a_rerun_at_the_same_cutoff_keeps_every_arm_and_adds_nothing():
     cycle, drawn, new = arms_for(SALT, ledger, SLUG, OPENED, HANDED_OVER, 60, people(10))
 
     assert new.empty
-    assert (cycle.name, cycle.read_on) == (f"{SLUG}@2026-10-31", HANDED_OVER + timedelta(days=60))
+    assert (cycle.name, cycle.read_on) == (f"{SLUG}@2026-10-31+60d", HANDED_OVER + timedelta(days=60))
     assert drawn.set_index("unit")["arm"].to_dict() == ledger.set_index("unit")["arm"].to_dict()
 
 
@@ -104,10 +104,10 @@ def test_an_earlier_cutoff_sees_no_later_round_and_a_void_round_is_over():
     ledger = begin()
     void = ledger.head(1).assign(event="void", arm="", unit="")
 
-    assert running(ledger, SLUG, OPENED - timedelta(days=1), 60) is None
-    assert running(ledger, "referral", OPENED, 60) is None
-    assert running(pd.concat([ledger, void]), SLUG, OPENED, 60) is None
-    assert running(ledger, SLUG, OPENED, 60).opened_on == OPENED
+    assert running(ledger, SLUG, OPENED - timedelta(days=1)) is None
+    assert running(ledger, "referral", OPENED) is None
+    assert running(pd.concat([ledger, void]), SLUG, OPENED) is None
+    assert running(ledger, SLUG, OPENED).opened_on == OPENED
 
 
 def test_the_ledger_is_only_ever_appended_to(tmp_path):
@@ -139,3 +139,25 @@ def test_a_ledger_that_does_not_hold_what_was_written_stops_everything(tmp_path,
     monkeypatch.setattr(assignment, "read_ledger", lambda _: EMPTY)
     with pytest.raises(InputError, match="no list was made"):
         append(path, begin(6))
+
+
+def test_a_run_that_looks_further_ahead_does_not_move_the_reading_date_of_a_running_round():
+    ledger = begin()
+
+    cycle, _, new = arms_for(SALT, ledger, SLUG, OPENED + timedelta(days=30), OPENED + timedelta(days=31), 182, people(10))
+
+    assert cycle.read_on == HANDED_OVER + timedelta(days=60)
+    assert new.empty
+
+
+def test_rounds_are_told_oldest_first_without_those_that_are_void():
+    later = begin(cutoff=OPENED + timedelta(days=90))
+    ledger = pd.concat([later, begin(), begin(cutoff=OPENED + timedelta(days=180))])
+    void = ledger.tail(1).assign(event="void")
+
+    assert [cycle.opened_on for cycle in assignment.rounds(pd.concat([ledger, void]))] == [OPENED, OPENED + timedelta(days=90)]
+
+
+def test_a_name_that_is_none_is_refused():
+    with pytest.raises(InputError, match="no name of one"):
+        assignment.rounds(begin().assign(round="last autumn"))

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,7 +24,11 @@ LATE = "late"
 
 @dataclass(frozen=True)
 class Round:
-    """One cycle of acting on one tactic, named by the cutoff at which it was opened; it runs from the day of hand-over."""
+    """One cycle of acting on one tactic; it runs from the day of hand-over.
+
+    Its name in the ledger tells the cutoff at which it was opened and how many days it runs, so that a later run that would
+    look further or less far ahead does not move its reading date.
+    """
 
     slug: str
     opened_on: date
@@ -32,12 +37,37 @@ class Round:
 
     @property
     def name(self) -> str:
-        return f"{self.slug}@{self.opened_on.isoformat()}"
+        return f"{self.slug}@{self.opened_on.isoformat()}+{self.window_days}d"
 
     @property
     def read_on(self) -> date:
         """The one day on which its result may be read."""
         return self.begins_on + timedelta(days=self.window_days)
+
+
+NAME = re.compile(r"([a-z0-9-]+)@(\d{4}-\d\d-\d\d)\+(\d+)d")
+
+
+def rounds(ledger: pd.DataFrame) -> list[Round]:
+    """Return the rounds of a ledger that are not void, oldest first.
+
+    Raises
+    ------
+    InputError
+        If a name in it is none.
+    """
+    voided = set(ledger.loc[ledger["event"] == "void", "round"])
+    mine = ledger[(ledger["event"] == "assigned") & ~ledger["round"].isin(voided)]
+    begun = mine.groupby("round")["assigned_on"].min()
+    return sorted((_named(name, day) for name, day in begun.items()), key=lambda cycle: (cycle.opened_on, cycle.slug))
+
+
+def _named(name: str, begins_on: str) -> Round:
+    known = NAME.fullmatch(name)
+    if not known:
+        what = f"holds the round {name!r}, which is no name of one"
+        raise InputError("rounds/assignments.csv", what, "restore the file from a copy; it is only ever appended to")
+    return Round(known[1], date.fromisoformat(known[2]), date.fromisoformat(begins_on), int(known[3]))
 
 
 def draw(salt: str, slug: str, opened_on: date, unit: str) -> float:
@@ -167,13 +197,9 @@ def append(path: Path, rows: pd.DataFrame) -> None:
         raise InputError(f"rounds/{path.name}", "does not hold what was just written", "run the command again alone; no list was made")
 
 
-def running(ledger: pd.DataFrame, slug: str, cutoff: date, window_days: int) -> Round | None:
+def running(ledger: pd.DataFrame, slug: str, cutoff: date) -> Round | None:
     """Return the round of a tactic that goes on at a cutoff: opened by then, not void, its reading date not reached."""
-    voided = set(ledger.loc[ledger["event"] == "void", "round"])
-    mine = ledger[(ledger["slug"] == slug) & (ledger["event"] == "assigned") & ~ledger["round"].isin(voided)]
-    begun = mine.groupby("round")["assigned_on"].min()
-    rounds = [Round(slug, date.fromisoformat(name.partition("@")[2]), date.fromisoformat(day), window_days) for name, day in begun.items()]
-    going_on = [cycle for cycle in rounds if cycle.opened_on <= cutoff < cycle.read_on]
+    going_on = [cycle for cycle in rounds(ledger) if cycle.slug == slug and cycle.opened_on <= cutoff < cycle.read_on]
     return max(going_on, key=lambda cycle: cycle.opened_on, default=None)
 
 
@@ -194,7 +220,7 @@ def arms_for(
     cutoff, report_date : datetime.date
         A new round is opened on the first and begins on the second.
     window_days : int
-        How long a round runs.
+        How long a new round runs.
     people : pandas.DataFrame
         As for `open_round`.
 
@@ -203,7 +229,7 @@ def arms_for(
     tuple of Round, pandas.DataFrame, pandas.DataFrame
         The round, the ledger rows of `people` in it, and those of them that are new.
     """
-    cycle = running(ledger, slug, cutoff, window_days)
+    cycle = running(ledger, slug, cutoff)
     if cycle is None:
         cycle = Round(slug, cutoff, report_date, window_days)
         new = open_round(salt, cycle, people)

@@ -154,7 +154,7 @@ def _in_other_rounds(desk: Desk, slug: str) -> set[str]:
     """Units with an arm in a round of another tactic that was opened earlier and still goes on."""
     busy: set[str] = set()
     for other in sorted(set(desk.ledger["slug"]) - {slug}):
-        cycle = assignment.running(desk.ledger, other, desk.cutoff, desk.window_days)
+        cycle = assignment.running(desk.ledger, other, desk.cutoff)
         if cycle is not None and cycle.opened_on < desk.cutoff:
             busy |= set(desk.ledger.loc[desk.ledger["round"] == cycle.name, "unit"])
     return busy
