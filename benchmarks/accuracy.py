@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from loyalty_lab.features import design
 from loyalty_lab.forecast import CustomerForecaster
-from loyalty_lab.snapshots import MODELS, History, learning_horizon
+from loyalty_lab.snapshots import History, learning_horizon
 
 ORIGINS = {
     "cdnow": [(91, "1997-09-30"), (91, "1997-12-31"), (91, "1998-03-31"), (182, "1997-09-30"), (182, "1997-11-15"), (182, "1997-12-30"),
@@ -114,7 +114,7 @@ def measured(away: np.ndarray, spend: np.ndarray, churn: np.ndarray, value: np.n
     }  # fmt: skip
 
 
-def shop_table(orders: pd.DataFrame, origins: list[tuple[int, str]], resamples: int = RESAMPLES) -> list[dict]:
+def shop_table(orders: pd.DataFrame, origins: list[tuple[int, str]]) -> list[dict]:
     """Every origin of one shop: metrics of every method, and with them what the paired resampling needs."""
     rows = []
     for horizon_days, day in origins:
@@ -154,7 +154,7 @@ def _one_resample(rows: list[dict], everybody: pd.Index, times: np.ndarray) -> d
         customers, away, spend, found = row["_"]
         at = np.repeat(np.arange(len(customers)), times[everybody.get_indexer(customers)])
         scored = {name: _four(away[at], spend[at], churn[at], value[at]) for name, (churn, value) in found.items()}
-        for name in scored.keys() - {"loyalty_lab"}:
+        for name in sorted(scored.keys() - {"loyalty_lab"}):
             sums[name] = sums.get(name, 0.0) + (scored["loyalty_lab"] - scored[name]) / len(rows)
     return sums
 

@@ -191,6 +191,27 @@ def segments() -> Result:
     )  # fmt: skip
 
 
+def last_round() -> Result:
+    args = {"name": "follow-up-letters.name", "treated": 190, "control": 190, "back_treated": 74, "back_control": 59}
+    args |= {"rate_treated": 0.39, "rate_control": 0.31, "effect": 0.08, "low": -0.02, "high": 0.18}
+    args |= {"margin": 210.0, "margin_low": -40.0, "margin_high": 460.0}
+    columns = ["slug", "treated", "control", "back_treated", "back_control", "effect", "low", "high", "verdict"]
+    row = ["follow-up-letters", 190, 190, 74, 59, 0.08, -0.02, 0.18, "not_shown"]
+    bars = {"labels": [{"key": f"last-round.arm.{arm}", "args": args} for arm in ("treated", "control")], "values": [0.39, 0.31],
+            "lows": [0.32, 0.25], "highs": [0.46, 0.38], "ns": [190, 190], "unit": "share"}  # fmt: skip
+    return Result(
+        notebook="last-round", kind="rounds", cutoff=CUTOFF,
+        tables={"rounds": Table(columns=columns, rows=[row])},
+        figures=[figure("last-round", "arms", "bars", bars, {})],
+        messages=[
+            Message(key="last-round.headline.not_shown", args=args), Message(key="last-round.stand", args={"n": 1}),
+            Message(key="last-round.read.not_shown", args=args), Message(key="last-round.check.unlike", args=args | {"apart": 0.3}),
+            Message(key="last-round.running", args={"name": "vital-few.name", "read_on": "2027-01-30"}),
+        ],
+        rounds=[Measure(design="holdout", outcome="repeat", window_days=60, effect=0.08, interval=(-0.02, 0.18, 0.95), p=0.11)],
+    )  # fmt: skip
+
+
 def worth(*rows) -> dict[str, Table]:
     return {"worth": Table(columns=["key", "value", "unit"], rows=[list(row) for row in rows])}
 
@@ -260,7 +281,7 @@ def everything(answer_fast_ready: bool = False) -> dict[str, Result]:
     shown = fact(0.61, "share", 1113, (0.57, 0.65, 0.95))
     pareto = Claim(key="vital-few.claim.pareto", source="vital-few.claim.pareto-source", shop_value=shown)
     hundreds = Claim(key="follow-up-letters.claim.hundreds", source="a trade article")
-    found = [start_here(), scorecard(), churn(), lifetime_value(), segments()]
+    found = [start_here(), scorecard(), churn(), lifetime_value(), segments(), last_round()]
     found.append(practice("vital-few", Value(grade="D", high=2400.0), None, [pareto]))
     found.append(practice("follow-up-letters", Value(grade="D", high=640.0, break_even_rate=0.032, assumptions=["x"]), lots, [hundreds]))
     found.append(practice("answer-fast", Value(grade="D", high=410.0), owed, [pareto]) if answer_fast_ready else needs_data())

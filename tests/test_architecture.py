@@ -21,7 +21,7 @@ ORDER = [
     ["demo"],
     ["customers", "metrics"],
     ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],
-    ["segments", "assignment", "effects", "trial"],
+    ["segments", "assignment", "effects", "trial", "returned", "rounds"],
     ["tactics"],
     ["questions", "study", "run"],
     ["lists"],

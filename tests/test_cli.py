@@ -44,7 +44,15 @@ def test_the_whole_chain_leaves_every_file_the_report_promises(demo_report):
         assert (demo_report / f"playbook-{language}.pdf").read_bytes().startswith(b"%PDF")
         assert "<!doctype html>" in (demo_report / f"playbook-{language}.html").read_text(encoding="utf-8").lower()
     stored = {path.stem: results.load(path) for path in (demo_report / "results").glob("*.json") if path.stem != "actions"}
-    assert set(stored) == {"start-here", "scorecard", "churn", "lifetime-value", "segments", *(tactic.slug for tactic in tactics.CATALOGUE)}
+    assert set(stored) == {
+        "start-here",
+        "scorecard",
+        "churn",
+        "lifetime-value",
+        "segments",
+        "last-round",
+        *(tactic.slug for tactic in tactics.CATALOGUE),
+    }
     assert {result.status for result in stored.values()} == {"ready"}
     assert {path.name for path in demo_report.iterdir()} >= {"lists", "notebooks", "results", "run.json"}
     assert not [path for path in demo_report.rglob("*") if path.name.endswith(".tmp")]

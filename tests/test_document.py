@@ -175,6 +175,12 @@ def test_the_scorecard_shows_six_metrics_with_range_year_before_and_passport():
     assert kept["spark"]["svg"].startswith("<?xml")
 
 
+def test_page_one_says_what_the_last_round_showed():
+    working = build()["glance"]["answers"][0]["text"]
+
+    assert working.endswith("Not shown: 39 of 100 came back after “Follow-up letters”, and 31 of those kept aside.")
+
+
 def test_the_method_page_counts_what_was_left_out_and_shows_the_bridge_to_the_cent():
     method = build()["method"]
 

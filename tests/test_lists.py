@@ -159,7 +159,7 @@ def test_the_workbook_offers_the_words_for_what_happened(tmp_path):
     (offered,) = openpyxl.load_workbook(taken.folder / "lists" / "answer-fast.xlsx").active.data_validations.dataValidation
 
     assert offered.formula1 == '"none,reply,visit,order,opt_out"'
-    assert str(offered.sqref) == "I2:I3"
+    assert str(offered.sqref) == "J2:J3"
 
 
 def test_a_customer_goes_to_one_campaign_only_the_one_with_the_smallest_break_even(tmp_path, monkeypatch):

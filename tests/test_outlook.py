@@ -59,6 +59,16 @@ def test_the_page_of_groups_tells_stages_moves_and_the_grid():
     assert found["Where they stand"]["figure"]["svg"].startswith("<?xml")
 
 
+def test_the_page_of_rounds_says_not_shown_and_what_is_still_closed():
+    found = parts("last-round")
+
+    assert found["Round by round"]["table"]["rows"] == [
+        ["Follow-up letters", "190 · 39", "190 · 31", "8.0 points (−2.0 points to 18.0 points)", "not shown"]
+    ]
+    assert "That is not “it does not work”" in found["Round by round"]["lines"][0]
+    assert found["Still closed"]["lines"][0].endswith("read on 30 Jan 2027, not before.")
+
+
 def test_what_a_shop_calls_things_is_text_and_never_markup():
     assert "<b>market</b>" in parts("segments")["Whom the best resemble"]["lines"][0]  # escaped where it is printed, not here
 
@@ -69,7 +79,7 @@ def test_a_part_without_content_is_left_out():
     assert "What it looks at" not in parts("churn", results={"churn": churn})
 
 
-@pytest.mark.parametrize("slug", outlook.SLUGS)
+@pytest.mark.parametrize("slug", [*outlook.SLUGS, outlook.ROUNDS])
 def test_a_broken_notebook_gets_a_page_that_says_so(slug):
     reason = Message(key="common.failed", args={"cause": "stopped with KeyError"})
     broken = Result(notebook=slug, kind="forecast", status="failed", reason=reason, cutoff=sample.CUTOFF)

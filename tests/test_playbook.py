@@ -33,7 +33,7 @@ def test_every_language_prints_on_both_papers_without_a_warning(language, paper)
 
     assert pdf.startswith(b"%PDF")
     assert b"pdfuaid" in pdf
-    assert len(playbook.png(made(language), paper, ppi=12)) == 16
+    assert len(playbook.png(made(language), paper, ppi=12)) == 17
 
 
 def test_the_same_document_gives_the_same_bytes():
@@ -42,7 +42,7 @@ def test_the_same_document_gives_the_same_bytes():
 
 
 def test_a_fast_shop_gets_a_spread_in_place_of_the_form():
-    assert len(playbook.png(made(answer_fast_ready=True), ppi=12)) == 16
+    assert len(playbook.png(made(answer_fast_ready=True), ppi=12)) == 17
 
 
 def test_hostile_text_prints_as_text():

@@ -64,6 +64,7 @@ def build(
         "pictures": pages.pictures(book),
         "outlook": [outlook.outlook_page(book, slug) for slug in outlook.SLUGS if slug in results],
         "tactics": practices,
+        "rounds": outlook.outlook_page(book, outlook.ROUNDS) if outlook.ROUNDS in results else None,
         "method": pages.method(book),
     }
 
@@ -134,6 +135,8 @@ def glance(book: Book) -> dict[str, Any]:
     """Page one: is it working, what needs attention, what to do now."""
     result, chosen = book.ready("scorecard"), first_actions(book)
     answers = [_answer(book, result, "working"), _answer(book, result, "attention"), _now(book, len(chosen))]
+    if (read := book.results.get(outlook.ROUNDS)) and read.status == "ready":
+        answers[0]["text"] += f" {book.message(read, 'headline')}."
     if result and (spark := pages.sparkline(book, result, "customer_retention_rate")):
         answers[0] |= {"spark": spark, "caption": book.say("glance.spark")}
     return {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from loyalty_lab import assignment, tables, tactics
+from loyalty_lab import assignment, returned, tactics
 from loyalty_lab.customers import customer_summary, not_to_be_contacted
 from loyalty_lab.errors import InputError
 from loyalty_lab.language import Texts
@@ -24,9 +24,8 @@ LEDGER = Path("rounds") / "assignments.csv"
 IDENTITIES = Path("private") / "identities.parquet"
 SALT = Path("private") / "salt"
 CONTACT_FIELDS = {"phone": "phone", "mail": "email", "letter": "address"}
-COLUMNS = ("number", "name", "contact", "reason", "rank", "at_stake", "channel", "kind", "outcome")
-WIDTHS = (14, 24, 34, 60, 7, 11, 11, 24, 26)
-OUTCOMES = list(tables.SCHEMAS["contacts"]["outcome"].choices)
+COLUMNS = ("number", "name", "contact", "reason", "rank", "at_stake", "channel", "kind", "list", "outcome")
+WIDTHS = (14, 24, 34, 60, 7, 11, 11, 24, 22, 26)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -45,12 +44,12 @@ class Desk:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Who stands on one list; of a campaign also how many might have, how many are kept aside, and when it is read."""
+    """Who stands on one list; of a campaign also how many might have, how many are kept aside, and its round."""
 
     people: pd.DataFrame
     eligible: int
     held_out: int = 0
-    read_on: date | None = None
+    cycle: assignment.Round | None = None
 
 
 def make_lists(
@@ -98,7 +97,7 @@ def make_lists(
         people = _may_be_contacted(desk, slug, candidates[slug], taken)
         cycle, drawn = _draw(desk, slug, people, shop_folder)
         treated = drawn.loc[drawn["arm"] == "treated", "unit"]
-        chosen[slug] = Chosen(people[people["unit"].isin(treated)], len(people), len(drawn) - len(treated), cycle.read_on)
+        chosen[slug] = Chosen(people[people["unit"].isin(treated)], len(people), len(drawn) - len(treated), cycle)
         taken |= set(drawn["unit"])
     for slug, frame in candidates.items():
         if tactics.find(slug).kind != "campaign":
@@ -175,7 +174,8 @@ def _write(desk: Desk, slug: str, chosen: Chosen, result: Result, out: Path) -> 
     kind = tactics.find(slug).kind
     texts = Texts(desk.shop.settings.languages[0], currency=desk.shop.settings.currency)
     people = chosen.people.sort_values("rank", ignore_index=True)
-    rows = [_row(desk, texts, kind, person) for person in people.itertuples()]
+    code = returned.list_code(desk.salt, chosen.cycle.name) if chosen.cycle else ""
+    rows = [_row(desk, texts, kind, code, person) for person in people.itertuples()]
     heads = [texts.say(f"lists.column.{name}") for name in COLUMNS]
     made = {"csv": _csv(heads, rows), "xlsx": _workbook(heads, rows, texts, texts.say(f"{slug}.name"), desk.report_date)}
     for ending, content in made.items():
@@ -190,17 +190,17 @@ def _write(desk: Desk, slug: str, chosen: Chosen, result: Result, out: Path) -> 
         "held_out": chosen.held_out,
         "expected_gain": gain,
         "eligible": chosen.eligible,
-        "read_on": chosen.read_on,
+        "read_on": chosen.cycle.read_on if chosen.cycle else None,
     }
 
 
-def _row(desk: Desk, texts: Texts, kind: str, person: Any) -> list[Any]:
+def _row(desk: Desk, texts: Texts, kind: str, code: str, person: Any) -> list[Any]:
     known = desk.identities.loc[person.pseudonym]
     stake = None if pd.isna(person.value_at_stake) else round(float(person.value_at_stake), 2)
     channel = texts.say(f"lists.channel.{person.channel}") if texts.has(f"lists.channel.{person.channel}") else person.channel
     told = [known["merged_id"], known.get("name"), _contact(known, person.channel), texts.say(person.reason, **person.arguments)]
     told = ["" if part is None or pd.isna(part) else str(part) for part in told]
-    return [*told, int(person.rank), stake, channel, texts.say(f"lists.kind.{kind}"), ""]
+    return [*told, int(person.rank), stake, channel, texts.say(f"lists.kind.{kind}"), code, ""]
 
 
 def _contact(known: pd.Series, channel: str) -> str | None:
@@ -253,5 +253,10 @@ def _workbook(heads: list[str], rows: list[list[Any]], texts: Texts, title: str,
 def _ask_for_outcomes(sheet: Any, rows: int, texts: Texts) -> None:
     """Offer the words for what happened in the last column, which is for the shop to fill in."""
     column = COLUMNS.index("outcome")
-    asked = {"validate": "list", "source": OUTCOMES, "input_message": texts.say("lists.outcome.note"), "error_type": "warning"}
+    asked = {
+        "validate": "list",
+        "source": list(returned.OUTCOMES),
+        "input_message": texts.say("lists.outcome.note"),
+        "error_type": "warning",
+    }
     sheet.data_validation(1, column, max(rows, 1), column, asked)

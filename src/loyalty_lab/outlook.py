@@ -9,7 +9,7 @@ from loyalty_lab.language import NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Fact, Message, Result
 
-SLUGS = ("churn", "lifetime-value", "segments")
+SLUGS, ROUNDS = ("churn", "lifetime-value", "segments"), "last-round"
 SCORES = ("log_loss", "naive_log_loss", "auc")
 GRID_COLUMNS = ("low", "middle", "high")
 
@@ -19,7 +19,9 @@ def outlook_page(book: Book, slug: str) -> dict[str, Any]:
     result = book.ready(slug)
     parts = PARTS[slug](book, result) if result else [_part(book.say("forecast.says"), lead=_failure(book, slug))]
     return {
-        "kicker": book.say("forecast.kicker", horizon_days=book.run["horizon_days"], cutoff=book.run["cutoff"]),
+        "kicker": book.say(
+            "rounds.kicker" if slug == ROUNDS else "forecast.kicker", horizon_days=book.run["horizon_days"], cutoff=book.run["cutoff"]
+        ),
         "title": book.message(result, "headline", book.say("forecast.failed")),
         "section": book.say(f"section.{slug}"),
         "parts": [part for part in parts if any(value for name, value in part.items() if name not in ("label", "note"))],
@@ -80,8 +82,25 @@ def _segments(book: Book, result: Result) -> list[dict[str, Any]]:
     ]
 
 
+def _last_round(book: Book, result: Result) -> list[dict[str, Any]]:
+    say, figure = book.texts.say, book.figure(result.figures[0]) if result.figures else None
+    checked = _said(book, result, "check") or ([say("last-round.says.checks_none")] if result.rounds else [])
+    return [
+        _part(book.say("forecast.says"), lead=book.message(result, "stand"), figure=figure),
+        _part(
+            say("last-round.says.rounds"),
+            table=_rounds(book, result),
+            lines=_said(book, result, "read"),
+            note=say("last-round.note.rounds"),
+        ),
+        _part(say("last-round.says.checks"), lines=checked),
+        _part(say("last-round.says.running"), lines=_said(book, result, "running")),
+        _part(book.say("forecast.means"), lines=book.texts.part("last-round.means.line")),
+    ]
+
+
 PARTS: dict[str, Callable[[Book, Result], list[dict[str, Any]]]] = {
-    "churn": _churn, "lifetime-value": _lifetime_value, "segments": _segments,
+    "churn": _churn, "lifetime-value": _lifetime_value, "segments": _segments, "last-round": _last_round,
 }  # fmt: skip
 
 
@@ -157,3 +176,25 @@ def _rfm(book: Book, result: Result) -> dict[str, Any] | None:
         for row in _rows(result, "rfm")
     ]
     return {"head": book.texts.part("segments.head.rfm"), "rows": rows} if rows else None
+
+
+def _rounds(book: Book, result: Result) -> dict[str, Any] | None:
+    """Of each round: the arms, how many of 100 came back in each, the difference and the verdict."""
+    rows = [
+        [
+            _named(book, row["slug"], "name"),
+            *(
+                f"{book.texts.count(row[arm])} · {book.texts.per100(row[f'back_{arm}'] / row[arm] if row[arm] else None)}"
+                for arm in ("treated", "control")
+            ),
+            _points(book, row),
+            book.texts.say(f"last-round.verdict.{row['verdict']}"),
+        ]
+        for row in _rows(result, "rounds")
+    ]
+    return {"head": book.texts.part("last-round.head.rounds"), "rows": rows} if rows else None
+
+
+def _points(book: Book, row: dict[str, Any]) -> str:
+    points = book.texts.points
+    return points(row["effect"]) if row["low"] is None else f"{points(row['effect'])} ({book.range(row['low'], row['high'], 'points')})"

@@ -18,7 +18,7 @@ from loyalty_lab import __version__, intake, results, run, tactics
 from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.intake import saying
 from loyalty_lab.language import Texts
-from loyalty_lab.study import FORECAST_PARTS
+from loyalty_lab.study import FORECAST_PARTS, ROUNDS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +86,7 @@ def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Rep
     with _staged(_place(shop_folder, order, cutoff)) as stage:
         step("forecasting")
         horizon_days = _write_inputs(taken, shop, cutoff, report_date, stage)
+        _write_rounds(shop_folder, cutoff, stage)
         done = partial(_told, step)
         outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, done, order.edition)
         step("drawing arms and writing lists")
@@ -95,7 +96,7 @@ def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Rep
             step(f"printing the playbook ({language})")
             _print_pages(taken, shop, actions, about, language, order.paper, stage)
         _write_log(about, outcomes, taken, stage)
-        for leftover in (run.SETTINGS_FILE, *FORECAST_PARTS):
+        for leftover in (run.SETTINGS_FILE, ROUNDS_FILE, *FORECAST_PARTS):
             (stage / leftover).unlink()
     return Report(_place(shop_folder, order, cutoff), tuple(o.page.slug for o in outcomes if o.status == "failed"))
 
@@ -168,6 +169,15 @@ def _write_inputs(taken: intake.Intake, shop: Shop, cutoff: date, report_date: d
     }
     _write_json(stage / run.SETTINGS_FILE, settings)
     return horizon_days
+
+
+def _write_rounds(shop_folder: Path, cutoff: date, stage: Path) -> None:
+    """Write what the notebooks may know of rounds: pseudonyms and arms."""
+    from loyalty_lab import lists, rounds
+
+    salt = (shop_folder / lists.SALT).read_text(encoding="ascii").strip()
+    rows = rounds.for_notebooks(shop_folder, lists.read_identities(shop_folder / lists.IDENTITIES), salt, cutoff)
+    results.write_atomically(stage / ROUNDS_FILE, rows.to_csv(index=False, lineterminator="\n").encode())
 
 
 def _write_lists(

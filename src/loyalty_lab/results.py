@@ -160,13 +160,14 @@ class Result(_Record):
 
 @dataclass(frozen=True)
 class Findings:
-    """What an analysis found, before it becomes a result file: facts, the frames behind them, figures, messages, claims."""
+    """What an analysis found, before it becomes a result file: facts, the frames behind them, figures, messages, claims, rounds."""
 
     facts: dict[str, Fact] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     messages: tuple[Message, ...] = ()
     claims: tuple[Claim, ...] = ()
+    rounds: tuple[Measure, ...] = ()
 
 
 def spoken(facts: dict[str, Fact]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORECAST_PARTS = ("forecast.parquet", "backtest.json")
+ROUNDS_FILE = "rounds.csv"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,17 @@ class Run:
     def backtest(self) -> dict:
         """How the forecast did at earlier cutoffs of this shop."""
         return self._forecast_and_backtest[1]
+
+    @cached_property
+    def rounds(self) -> pd.DataFrame:
+        """Who had which arm in the rounds opened before the cutoff; the demo has none."""
+        import pandas as pd
+
+        from loyalty_lab import rounds
+
+        if self.folder is None:
+            return pd.DataFrame(columns=list(rounds.COLUMNS), dtype="str")
+        return pd.read_csv(self.folder / ROUNDS_FILE, dtype="str", keep_default_na=False)
 
     @cached_property
     def _forecast_and_backtest(self) -> tuple[pd.DataFrame, dict]:
@@ -225,6 +237,7 @@ class Study:
             claims=list(found.claims),
             figures=list(found.figures),
             messages=list(found.messages),
+            rounds=list(found.rounds),
         )
 
     def save(self) -> Any:

@@ -19,3 +19,4 @@ class Run(Protocol):
     horizon_days: int
     forecast: pd.DataFrame
     backtest: dict[str, Any]
+    rounds: pd.DataFrame
