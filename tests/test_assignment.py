@@ -161,3 +161,19 @@ def test_rounds_are_told_oldest_first_without_those_that_are_void():
 def test_a_name_that_is_none_is_refused():
     with pytest.raises(InputError, match="no name of one"):
         assignment.rounds(begin().assign(round="last autumn"))
+
+
+def test_a_void_round_is_drawn_anew_at_the_same_cutoff():
+    first = begin()
+    ledger = pd.concat([first, assignment.void(first, SLUG)], ignore_index=True)
+
+    assert running(ledger, SLUG, OPENED) is None
+    again = pd.concat([ledger, begin(12, ledger)], ignore_index=True)
+
+    assert len(assignment.standing(again)) == 12
+    assert [cycle.opened_on for cycle in assignment.rounds(again)] == [OPENED]
+
+
+def test_there_is_nothing_to_undo_without_a_round():
+    with pytest.raises(InputError, match="holds no round of 'referral'"):
+        assignment.void(begin(), "referral")

@@ -193,3 +193,38 @@ def test_several_shops_are_made_and_the_refused_one_is_named(command, demo_shop,
     assert done.returncode == 3
     assert "orders.csv" in done.stderr
     assert "missing" in done.stderr
+
+
+@pytest.fixture
+def acted(demo_report, demo_shop, tmp_path):
+    """A copy of the demo shop that has opened its rounds."""
+    import shutil
+
+    folder = tmp_path / "demo"
+    shutil.copytree(demo_shop, folder)
+    return folder
+
+
+def test_round_says_what_runs_and_undoes_a_list_that_was_never_sent(acted, command):
+    shown = command("round", acted)
+    assert shown.returncode == 0, shown.stderr
+    assert "follow-up-letters: opened 2026-10-31, begins 2026-11-01, read on 2026-12-31; " in shown.stdout
+
+    undone = command("round", acted, "--void", "07-follow-up-letters")
+
+    assert undone.returncode == 0, undone.stderr
+    assert "no round has been opened" in undone.stdout
+    assert command("round", acted, "--void", "follow-up-letters").returncode == 3
+
+
+def test_a_lost_ledger_is_rebuilt_to_the_byte(acted, command):
+    ledger = acted / "rounds" / "assignments.csv"
+    before = ledger.read_bytes()
+    assert command("round", acted, "--rebuild").returncode == 3
+    ledger.unlink()
+
+    done = command("round", acted, "--rebuild")
+
+    assert done.returncode == 0, done.stderr
+    assert ledger.read_bytes() == before
+    assert [path.name for path in (acted / "rounds").iterdir()] == ["assignments.csv"]

@@ -48,6 +48,20 @@ class Round:
 NAME = re.compile(r"([a-z0-9-]+)@(\d{4}-\d\d-\d\d)\+(\d+)d")
 
 
+def standing(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return the assignments that stand: of each round those written after it was last made void.
+
+    Examples
+    --------
+    >>> rows = [("a", "assigned"), ("b", "assigned"), ("a", "void"), ("a", "assigned")]
+    >>> standing(pd.DataFrame(rows, columns=["round", "event"])).index.tolist()
+    [1, 3]
+    """
+    place = pd.Series(range(len(ledger)), index=ledger.index)
+    last_void = place.where(ledger["event"] == "void").groupby(ledger["round"]).transform("max").fillna(-1)
+    return ledger[(ledger["event"] == "assigned") & (place > last_void)]
+
+
 def rounds(ledger: pd.DataFrame) -> list[Round]:
     """Return the rounds of a ledger that are not void, oldest first.
 
@@ -56,10 +70,28 @@ def rounds(ledger: pd.DataFrame) -> list[Round]:
     InputError
         If a name in it is none.
     """
-    voided = set(ledger.loc[ledger["event"] == "void", "round"])
-    mine = ledger[(ledger["event"] == "assigned") & ~ledger["round"].isin(voided)]
-    begun = mine.groupby("round")["assigned_on"].min()
+    begun = standing(ledger).groupby("round")["assigned_on"].min()
     return sorted((_named(name, day) for name, day in begun.items()), key=lambda cycle: (cycle.opened_on, cycle.slug))
+
+
+def void(ledger: pd.DataFrame, slug: str) -> pd.DataFrame:
+    """Return the row that makes the latest round of a tactic void: its list was never sent, and the next run draws anew.
+
+    Raises
+    ------
+    InputError
+        If the tactic has no round.
+    """
+    mine = [cycle for cycle in rounds(ledger) if cycle.slug == slug]
+    if not mine:
+        raise InputError("rounds/assignments.csv", f"holds no round of {slug!r}", "look what is running with: loyalty-lab round SHOP")
+    values = dict.fromkeys(COLUMNS, "") | {
+        "round": mine[-1].name,
+        "slug": slug,
+        "event": "void",
+        "assigned_on": mine[-1].begins_on.isoformat(),
+    }
+    return pd.DataFrame([values], columns=list(COLUMNS), dtype="str")
 
 
 def _named(name: str, begins_on: str) -> Round:
@@ -234,7 +266,8 @@ def arms_for(
         cycle = Round(slug, cutoff, report_date, window_days)
         new = open_round(salt, cycle, people)
         return cycle, new, new
-    known = ledger[(ledger["round"] == cycle.name) & (ledger["event"] == "assigned")].drop_duplicates("unit")
+    mine = standing(ledger)
+    known = mine[mine["round"] == cycle.name].drop_duplicates("unit")
     newcomers = people.loc[~people["unit"].isin(known["unit"]), "unit"]
     new = join_late(salt, cycle, newcomers, report_date)
     return cycle, pd.concat([known[known["unit"].isin(people["unit"])], new], ignore_index=True), new

@@ -188,6 +188,39 @@ def _progress(shop: Path, steps: int | None) -> Iterator[Callable[[str], None]]:
         yield lambda line: progress.update(task, advance=1, description=f"{shop.name}: {line}")
 
 
+@app.command(name="round")
+def round_(
+    shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
+    void: Annotated[str | None, typer.Option(metavar="SLUG", help="Undo the latest round of a tactic whose list was never sent.")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Write a lost ledger anew from the earlier reports.")] = False,
+) -> None:
+    """Say which rounds run and when they are read; undo one, or rebuild a lost ledger.
+
+    Example: loyalty-lab round my-shop --void follow-up-letters
+    """
+    from loyalty_lab import assignment, lists, report
+    from loyalty_lab.shop import load_settings
+    from loyalty_lab.tactics import find
+
+    if void and rebuild:
+        raise UsageError("--void", "and --rebuild were given together", "give one of them")
+    load_settings(shop)
+    ledger = shop / lists.LEDGER
+    if rebuild:
+        typer.echo(f"rounds/{ledger.name}: {report.rebuild_ledger(shop, lambda line: _say(f'{shop}: {line}'))} rows written anew")
+    elif void:
+        assignment.append(ledger, assignment.void(assignment.read_ledger(ledger), find(void).slug))
+    stands = assignment.standing(assignment.read_ledger(ledger))
+    for cycle in assignment.rounds(assignment.read_ledger(ledger)):
+        arms = stands.loc[stands["round"] == cycle.name, "arm"].value_counts()
+        typer.echo(
+            f"{cycle.slug}: opened {cycle.opened_on}, begins {cycle.begins_on}, read on {cycle.read_on}; "
+            f"{arms.get('treated', 0)} treated, {arms.get('control', 0)} kept aside"
+        )
+    if stands.empty:
+        typer.echo("no round has been opened")
+
+
 @app.command()
 def tactics() -> None:
     """List the tactics: number, slug, kind of list, what they need.

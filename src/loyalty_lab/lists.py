@@ -155,7 +155,8 @@ def _in_other_rounds(desk: Desk, slug: str) -> set[str]:
     for other in sorted(set(desk.ledger["slug"]) - {slug}):
         cycle = assignment.running(desk.ledger, other, desk.cutoff)
         if cycle is not None and cycle.opened_on < desk.cutoff:
-            busy |= set(desk.ledger.loc[desk.ledger["round"] == cycle.name, "unit"])
+            stands = assignment.standing(desk.ledger)
+            busy |= set(stands.loc[stands["round"] == cycle.name, "unit"])
     return busy
 
 

@@ -86,7 +86,7 @@ def _last_round(book: Book, result: Result) -> list[dict[str, Any]]:
     say, figure = book.texts.say, book.figure(result.figures[0]) if result.figures else None
     checked = _said(book, result, "check") or ([say("last-round.says.checks_none")] if result.rounds else [])
     return [
-        _part(book.say("forecast.says"), lead=book.message(result, "stand"), figure=figure),
+        _part(say("last-round.says.found"), lead=book.message(result, "stand"), figure=figure),
         _part(
             say("last-round.says.rounds"),
             table=_rounds(book, result),

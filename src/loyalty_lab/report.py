@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -194,6 +195,60 @@ def _write_lists(
     )
     _write_json(stage / "results" / "actions.json", results.plain(actions))
     return actions
+
+
+def rebuild_ledger(shop_folder: Path, step: Step = lambda line: None) -> int:
+    """Write a lost ledger anew: every earlier report's arms, drawn again in the order of the reports.
+
+    The lot hangs on the shop's secret, the tactic, the cutoff and the person alone, so that the same exports, settings and
+    candidates give the arms they gave then. The lists made on the way are compared with those of the report.
+
+    Returns
+    -------
+    int
+        How many rows the ledger holds.
+
+    Raises
+    ------
+    InputError
+        If there is a ledger, or no report to rebuild it from, or a list comes out otherwise than it was handed over.
+    """
+    from loyalty_lab import assignment, lists
+
+    ledger = shop_folder / lists.LEDGER
+    if len(assignment.read_ledger(ledger)):
+        raise InputError(f"rounds/{ledger.name}", "is there and holds rounds", "move it away first; it is only rebuilt where it was lost")
+    made = sorted(path.parent for path in (shop_folder / "reports").glob("*/run.json"))
+    if not made:
+        raise InputError("reports/", "holds no report to rebuild the ledger from", "put the earlier reports back")
+    taken = intake.read(shop_folder)
+    for folder in made:
+        step(f"drawing the arms of {folder.name} again")
+        _draw_again(shop_folder, taken, folder)
+    return len(assignment.read_ledger(ledger))
+
+
+def _draw_again(shop_folder: Path, taken: intake.Intake, folder: Path) -> None:
+    """The arms of one report, and a check of its campaigns' lists against those that were handed over."""
+    about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    cutoff, report_date = (date.fromisoformat(about[name]) for name in ("cutoff", "report_date"))
+    place = shop_folder / "rounds" / f".{folder.name}.{os.getpid()}.tmp"
+    try:
+        shutil.copytree(folder / "results", place / "results")
+        actions = _write_lists(shop_folder, taken, taken.shop().until(cutoff), cutoff, report_date, about["horizon_days"], place)
+        for action in actions:
+            name = f"{action['slug']}.csv"
+            if action["kind"] == "campaign" and _numbers(place / "lists" / name) != _numbers(folder / "lists" / name):
+                remedy = "bring back the exports, shop.toml and private/ of that report"
+                raise InputError(f"reports/{folder.name}/lists/{name}", "names other people than are drawn now", remedy)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _numbers(path: Path) -> list[str]:
+    """The customers of a list, by the shop's own numbers."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [row[0] for row in csv.reader(file)]
 
 
 def _candidates(stage: Path, slug: str) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def read(folder: Path, ledger: pd.DataFrame, salt: str) -> pd.DataFrame:
 def _rows(path: Path, ledger: pd.DataFrame, salt: str) -> Iterator[tuple[str, str, str]]:
     rows = _cells(path)
     places = _places(path, rows[0] if rows else [])
-    arms = {name: set(group["unit"]) for name, group in ledger[ledger["event"] == "assigned"].groupby("round")}
+    arms = {name: set(group["unit"]) for name, group in assignment.standing(ledger).groupby("round")}
     codes = {list_code(salt, name): name for name in arms}
     for number, row in enumerate(rows[1:], start=2):
         unit, code, outcome = (row[places[name]].strip() if places[name] < len(row) else "" for name in READ)
@@ -118,8 +118,8 @@ def _places(path: Path, head: list[str]) -> dict[str, int]:
 
 def contaminated(returned: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
     """Return the controls who were contacted all the same: rows of `returned` whose person was kept aside."""
-    kept_aside = ledger[(ledger["arm"] == "control") & (ledger["event"] == "assigned")][["round", "unit"]]
-    return returned.merge(kept_aside, on=["round", "unit"])
+    stands = assignment.standing(ledger)
+    return returned.merge(stands.loc[stands["arm"] == "control", ["round", "unit"]], on=["round", "unit"])
 
 
 assert set(READ) <= set(catalogue("en")["lists"]["column"])

@@ -63,7 +63,7 @@ def for_notebooks(shop_folder: Path, identities: pd.DataFrame, salt: str, cutoff
         [(each.name, *(day.isoformat() for day in (each.opened_on, each.begins_on, each.read_on))) for each in seen],
         columns=["round", "opened_on", "begins_on", "read_on"], dtype="str",
     )  # fmt: skip
-    rows = ledger[ledger["event"] == "assigned"].merge(about, on="round").drop_duplicates(["round", "unit"])
+    rows = assignment.standing(ledger).merge(about, on="round").drop_duplicates(["round", "unit"])
     rows = rows.merge(told, on=["round", "unit"], how="left").fillna({"outcome": ""})
     rows["customer_id"] = _pseudonyms(rows["unit"], identities)
     arms = rows.groupby(["round", "customer_id"])["arm"].transform("nunique")
