@@ -182,3 +182,20 @@ def test_lists_are_for_their_owner_alone(tmp_path):
     make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)})
 
     assert {oct(path.stat().st_mode)[-3:] for path in (taken.folder / "lists").iterdir()} == {"600"}
+
+
+def test_who_said_no_on_a_returned_list_is_never_written_to_again(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)})
+    first = rows(taken)[0]
+    back = taken.folder / "rounds" / "returned"
+    back.mkdir()
+    with (back / "letters.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        write = csv.DictWriter(file, list(first))
+        write.writeheader()
+        write.writerow(first | {"What happened": "opt_out"})
+
+    make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)}, out="again")
+
+    assert first["Customer"] in {row["Customer"] for row in rows(taken)}
+    assert first["Customer"] not in {row["Customer"] for row in rows(taken, out="again")}

@@ -31,7 +31,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Desk:
-    """What the lists are made from: the shop at the cutoff, who is who, the secret, and the ledger so far."""
+    """What the lists are made from: the shop at the cutoff, who is who, the secret, the ledger so far, and who has said no since."""
 
     shop: Shop
     identities: pd.DataFrame
@@ -40,6 +40,7 @@ class Desk:
     cutoff: date
     report_date: date
     window_days: int
+    opted_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def make_lists(
     """
     ledger = assignment.read_ledger(shop_folder / LEDGER)
     salt = (shop_folder / SALT).read_text(encoding="ascii").strip()
-    desk = Desk(shop, read_identities(shop_folder / IDENTITIES), salt, ledger, cutoff, report_date, horizon_days)
+    told = returned.read(shop_folder / returned.FOLDER, ledger, salt)
+    opted_out = frozenset(told.loc[told["outcome"] == "opt_out", "unit"])
+    desk = Desk(shop, read_identities(shop_folder / IDENTITIES), salt, ledger, cutoff, report_date, horizon_days, opted_out)
     chosen: dict[str, Chosen] = {}
     taken: set[str] = set()
     for slug in by_break_even(candidates, found):
@@ -139,7 +142,7 @@ def _with_unit(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame:
 def _may_be_contacted(desk: Desk, slug: str, frame: pd.DataFrame, taken: set[str]) -> pd.DataFrame:
     """Those with consent, outside the contact gap and other rounds, as many as can be dealt with in a week."""
     people = _with_unit(desk, frame)
-    barred = taken | _in_other_rounds(desk, slug)
+    barred = taken | _in_other_rounds(desk, slug) | desk.opted_out
     people = people[~people["pseudonym"].isin(not_to_be_contacted(desk.shop, desk.cutoff)) & ~people["unit"].isin(barred)]
     share = assignment.treated_share(len(people))
     kept = []
