@@ -216,7 +216,7 @@ def permutation_p(people: pd.DataFrame, outcome: str, random_state: int = 0) -> 
         dealt = np.empty(len(y), dtype=bool)
         dealt[np.lexsort((draw.random(len(y)), code))] = treated[order]
         more += abs(_welch(y, dealt)) >= abs(seen) - 1e-12
-    return (more + 1) / (RESAMPLES + 1)
+    return float((more + 1) / (RESAMPLES + 1))
 
 
 def _welch(y: np.ndarray, treated: np.ndarray) -> float:
