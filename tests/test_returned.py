@@ -103,11 +103,3 @@ def test_a_file_that_is_no_list_is_refused(tmp_path, ledger):
     (folder / "broken.xlsx").write_bytes(b"PK\x03\x04broken")
     with pytest.raises(InputError, match="is no workbook"):
         returned.read(folder, ledger, SALT)
-
-
-def test_controls_who_were_contacted_are_found(ledger):
-    control = ledger.loc[ledger["arm"] == "control", "unit"].iloc[0]
-    treated = ledger.loc[ledger["arm"] == "treated", "unit"].iloc[0]
-    told = pd.DataFrame({"round": CYCLE.name, "unit": [control, treated], "outcome": "reply"})
-
-    assert returned.contaminated(told, ledger)["unit"].tolist() == [control]

@@ -104,7 +104,7 @@ class Candidates:
         neither knows better: the level lies half-way.
         """
         posterior, season = self.at.posterior(self.horizon_days), [each for each in self.training if each.season]
-        errors = [level_error(each.posterior(each.horizon_days), each.stayed_away) for each in season]
+        errors = [shrunken_level_error(each.posterior(each.horizon_days), each.stayed_away) for each in season]
         wanted = expit(posterior + (SEASON_WEIGHT * np.mean(errors) if season else 0.0)).mean()
         whole_year = bool(self.at.features["T"].max() >= YEAR)
         return odds + (1.0 if whole_year else 1 - RECENT_WEIGHT) * _shift(odds, wanted)
@@ -160,7 +160,7 @@ def _shift(odds: np.ndarray, wanted: float) -> float:
     return brentq(lambda shift: expit(odds + shift).mean() - wanted, -40, 40)
 
 
-def level_error(odds: np.ndarray, away: np.ndarray) -> float:
+def shrunken_level_error(odds: np.ndarray, away: np.ndarray) -> float:
     """By how much more, in log odds, a shop's customers stayed away than was said; drawn to nothing where few could tell."""
     chance = expit(odds)
     error = _shift(odds, (away.sum() + 0.5) / (len(away) + 1))

@@ -210,8 +210,9 @@ def round_(
         typer.echo(f"rounds/{ledger.name}: {report.rebuild_ledger(shop, lambda line: _say(f'{shop}: {line}'))} rows written anew")
     elif void:
         assignment.append(ledger, assignment.void(assignment.read_ledger(ledger), find(void).slug))
-    stands = assignment.standing(assignment.read_ledger(ledger))
-    for cycle in assignment.rounds(assignment.read_ledger(ledger)):
+    written = assignment.read_ledger(ledger)
+    stands = assignment.standing(written)
+    for cycle in assignment.rounds(written):
         arms = stands.loc[stands["round"] == cycle.name, "arm"].value_counts()
         typer.echo(
             f"{cycle.slug}: opened {cycle.opened_on}, begins {cycle.begins_on}, read on {cycle.read_on}; "

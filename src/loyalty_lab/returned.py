@@ -116,11 +116,5 @@ def _places(path: Path, head: list[str]) -> dict[str, int]:
     raise InputError(f"rounds/returned/{path.name}", what, "put the lists there as they were written, with the last column filled in")
 
 
-def contaminated(returned: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the controls who were contacted all the same: rows of `returned` whose person was kept aside."""
-    stands = assignment.standing(ledger)
-    return returned.merge(stands.loc[stands["arm"] == "control", ["round", "unit"]], on=["round", "unit"])
-
-
 assert set(READ) <= set(catalogue("en")["lists"]["column"])
 assert assignment.COLUMNS[0] == COLUMNS[0]

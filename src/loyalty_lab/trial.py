@@ -33,6 +33,11 @@ class Estimate:
         """Whether the interval leaves zero out."""
         return self.low is not None and (self.low > 0 or self.high < 0)
 
+    @property
+    def standard_error(self) -> float:
+        """Half the interval in normal standard errors; 0.0 where there is none."""
+        return 0.0 if self.low is None else (self.high - self.low) / (2 * _normal())
+
 
 NOTHING = Estimate(None, None, None, None)
 

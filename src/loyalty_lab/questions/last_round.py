@@ -31,8 +31,9 @@ def last_round(run: Run) -> Findings:
         return _nothing_yet(run)
     read = {slug: trial.difference(each.people, "back") for slug, each in latest.items()}
     adjusted = dict(zip(read, trial.holm([each.p for each in read.values()]), strict=True))
-    rows = [_row(latest[slug], read[slug], adjusted[slug], run) for slug in sorted(latest)]
-    measures = [_measure(latest[row["slug"]], row) for row in rows]
+    checks = {slug: _checks(each) for slug, each in latest.items()}
+    rows = [_row(latest[slug], read[slug], adjusted[slug], checks[slug], run) for slug in sorted(latest)]
+    measures = [_measure(latest[row["slug"]], checks[row["slug"]], row) for row in rows]
     first = max(rows, key=lambda row: (row["verdict"] in ("works", "harms"), row["slug"]))
     messages = [
         Message(key=f"last-round.headline.{first['verdict']}", args=_said(first)),
@@ -63,31 +64,24 @@ def _running(run: Run) -> list[Message]:
     ]
 
 
-def _row(cycle: Closed, found: Estimate, p: float | None, run: Run) -> dict[str, Any]:
+def _row(cycle: Closed, found: Estimate, p: float | None, checks: dict[str, Any], run: Run) -> dict[str, Any]:
     """One round in numbers, with its verdict."""
-    from loyalty_lab import trial
+    from loyalty_lab import rounds, trial
 
     arms = {arm: cycle.people.loc[cycle.people["arm"] == arm] for arm in (trial.TREATED, trial.CONTROL)}
-    spend, _ = trial.adjusted_difference(cycle.people, "spend", _before())
+    spend, _ = trial.adjusted_difference(cycle.people, "spend", rounds.BEFORE)
     margin, treated = run.shop.settings.margin, len(arms[trial.TREATED])
     gain = [None if end is None else margin * treated * end for end in (spend.value, spend.low, spend.high)]
     return {
         "slug": cycle.slug, "round": cycle.round, "treated": treated, "control": len(arms[trial.CONTROL]),
         "back_treated": int(arms[trial.TREATED]["back"].sum()), "back_control": int(arms[trial.CONTROL]["back"].sum()),
-        "effect": found.value, "low": found.low, "high": found.high, "p": p, "verdict": _verdict(cycle, found, p),
+        "effect": found.value, "low": found.low, "high": found.high, "p": p, "verdict": _verdict(checks, found, p),
         "margin": gain[0], "margin_low": gain[1], "margin_high": gain[2],
     }  # fmt: skip
 
 
-def _before() -> list[str]:
-    from loyalty_lab.rounds import BEFORE
-
-    return list(BEFORE)
-
-
-def _verdict(cycle: Closed, found: Estimate, p: float | None) -> str:
+def _verdict(checks: dict[str, Any], found: Estimate, p: float | None) -> str:
     """Whether the lot held, and if so whether the difference leaves chance behind; most honest rounds say: not shown."""
-    checks = _checks(cycle)
     if checks["spoilt"]:
         return "spoilt"
     if found.value is None or p is None or p >= ALPHA or not found.clear:
@@ -97,11 +91,11 @@ def _verdict(cycle: Closed, found: Estimate, p: float | None) -> str:
 
 def _checks(cycle: Closed) -> dict[str, Any]:
     """Whether arms are as many as written down, were alike before, and whether controls were left alone."""
-    from loyalty_lab import trial
+    from loyalty_lab import rounds, trial
 
     controls = cycle.people[cycle.people["arm"] == trial.CONTROL]
-    reached = int(controls["outcome"].isin(("reply", "visit", "order", "opt_out", "none")).sum())
-    name, apart = trial.imbalance(cycle.people, _before())
+    reached = int((controls["outcome"] != "").sum())
+    name, apart = trial.imbalance(cycle.people, rounds.BEFORE)
     before = trial.difference(cycle.people.assign(back_before=cycle.people["orders_before"] > 0), "back_before")
     lot = trial.sample_ratio_p(cycle.people)
     told = cycle.people.loc[cycle.people["arm"] == trial.TREATED, "outcome"] != ""
@@ -113,11 +107,10 @@ def _checks(cycle: Closed) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _measure(cycle: Closed, row: dict[str, Any]) -> Measure:
-    interval = None if row["low"] is None else (row["low"], row["high"], 0.95)
-    checks = _checks(cycle) | {"slug": row["slug"], "round": row["round"], "verdict": row["verdict"]}
+def _measure(cycle: Closed, checks: dict[str, Any], row: dict[str, Any]) -> Measure:
+    checks = checks | {"slug": row["slug"], "round": row["round"], "verdict": row["verdict"]}
     return Measure(design="holdout", outcome="repeat", window_days=cycle.window_days, read_on=cycle.read_on, effect=row["effect"],
-                   interval=interval, p=row["p"], checks=checks)  # fmt: skip
+                   interval=_interval(row), p=row["p"], checks=checks)  # fmt: skip
 
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:
@@ -147,9 +140,14 @@ def _facts(rows: list[dict[str, Any]]) -> dict[str, Fact]:
     for row in rows:
         for arm in ("treated", "control"):
             facts[f"{row['slug']}_back_{arm}"] = share(row[f"back_{arm}"], row[arm])
-        interval = None if row["low"] is None else (row["low"], row["high"], 0.95)
-        facts[f"{row['slug']}_effect"] = Fact(value=row["effect"], unit="share", n=row["treated"] + row["control"], interval=interval)
+        facts[f"{row['slug']}_effect"] = Fact(value=row["effect"], unit="share", n=row["treated"] + row["control"], interval=_interval(row))
     return facts
+
+
+def _interval(row: dict[str, Any]) -> tuple[float, float, float] | None:
+    from loyalty_lab.trial import LEVEL
+
+    return None if row["low"] is None else (row["low"], row["high"], LEVEL)
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -167,8 +165,7 @@ def _earlier(closed: list[Closed]) -> pd.DataFrame:
     found = []
     for slug in sorted({each.slug for each in closed}):
         estimates = [trial.difference(each.people, "back") for each in closed if each.slug == slug]
-        errors = [0.0 if e.low is None else (e.high - e.low) / (2 * trial._normal()) for e in estimates]
-        together = trial.pooled(estimates, errors)
+        together = trial.pooled(estimates, [each.standard_error for each in estimates])
         found.append((slug, len(estimates), together.value, together.low, together.high))
     return pd.DataFrame(found, columns=["slug", "rounds", "effect", "low", "high"])
 
