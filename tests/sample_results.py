@@ -193,19 +193,28 @@ def segments() -> Result:
 
 def last_round() -> Result:
     args = {"name": "follow-up-letters.name", "treated": 190, "control": 190, "back_treated": 74, "back_control": 59}
-    args |= {"rate_treated": 0.39, "rate_control": 0.31, "effect": 0.08, "low": -0.02, "high": 0.18}
-    args |= {"margin": 210.0, "margin_low": -40.0, "margin_high": 460.0}
-    columns = ["slug", "treated", "control", "back_treated", "back_control", "effect", "low", "high", "verdict"]
-    row = ["follow-up-letters", 190, 190, 74, 59, 0.08, -0.02, 0.18, "not_shown"]
+    args |= {"rate_treated": 0.39, "rate_control": 0.31, "effect": 0.08, "low": -0.02, "high": 0.18, "mde": 0.14}
+    args |= {"profit": 210.0, "profit_low": -40.0, "profit_high": 460.0}
+    tables = {
+        "rounds": {"treated": 190, "control": 190, "back_treated": 74, "back_control": 59, "effect": 0.08, "low": -0.02, "high": 0.18,
+                   "mde": 0.14, "verdict": "not_shown"},
+        "spend": {"spend": 4.1, "spend_low": -1.0, "spend_high": 9.2, "capped": 3.2, "capped_low": -1.1, "capped_high": 7.5,
+                  "per_order": 0.4, "per_order_low": -0.8, "per_order_high": 1.6},
+        "profit": {"margin": 234.0, "spent_on_contacts": 24.0, "profit": 210.0, "profit_low": -40.0, "profit_high": 460.0},
+        "checks": {"as_drawn": True, "apart": 0.3, "before": 0.01, "reached_controls": 0, "controls": 190, "told": 0.8},
+        "together": {"rounds": 1, "people": 380, "treated": 190, "window_days": 60, "effect": 0.08, "low": -0.02, "high": 0.18, "p": 0.11,
+                     "mde": 0.14, "verdict": "not_shown", "cost": 0.126, "profit": 210.0, "profit_low": -40.0, "profit_high": 460.0},
+    }  # fmt: skip
     bars = {"labels": [{"key": f"last-round.arm.{arm}", "args": args} for arm in ("treated", "control")], "values": [0.39, 0.31],
             "lows": [0.32, 0.25], "highs": [0.46, 0.38], "ns": [190, 190], "unit": "share"}  # fmt: skip
     return Result(
         notebook="last-round", kind="rounds", cutoff=CUTOFF,
-        tables={"rounds": Table(columns=columns, rows=[row])},
+        tables={name: Table(columns=["slug", *row], rows=[["follow-up-letters", *row.values()]]) for name, row in tables.items()},
         figures=[figure("last-round", "arms", "bars", bars, {})],
         messages=[
             Message(key="last-round.headline.not_shown", args=args), Message(key="last-round.stand", args={"n": 1}),
-            Message(key="last-round.read.not_shown", args=args), Message(key="last-round.check.unlike", args=args | {"apart": 0.3}),
+            Message(key="last-round.read.not_shown", args=args), Message(key="last-round.paid.not_shown", args=args),
+            Message(key="last-round.check.unlike", args=args | {"apart": 0.3}),
             Message(key="last-round.running", args={"name": "vital-few.name", "read_on": "2027-01-30"}),
         ],
         rounds=[Measure(design="holdout", outcome="repeat", window_days=60, effect=0.08, interval=(-0.02, 0.18, 0.95), p=0.11)],
@@ -275,7 +284,7 @@ def everything(answer_fast_ready: bool = False) -> dict[str, Result]:
         window_days=91,
         mde=0.28,
         read_on=date(2027, 2, 1),
-        checks={"provable": False, "rounds_to_pool": 9, "base_rate": 0.3},
+        checks={"provable": False, "rounds_to_pool": 9, "base_rate": 0.3, "break_even_rate": 0.032},
     )
     owed = Measure(design="duty", outcome="list", window_days=91)
     shown = fact(0.61, "share", 1113, (0.57, 0.65, 0.95))

@@ -18,15 +18,16 @@ ORDER = [
     ["charts", "results"],
     ["shop", "dictionary", "proportions"],
     ["intake"],
-    ["demo"],
     ["customers", "metrics"],
     ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],
-    ["segments", "assignment", "effects", "trial", "returned", "rounds"],
-    ["tactics"],
-    ["questions", "study", "run"],
-    ["lists"],
+    ["segments", "lock", "ledger", "assignment", "verification", "effects", "trial", "returned", "rounds", "outcomes"],
+    ["causes", "exposure", "redraws", "panels", "rollout"],
+    ["demo"],
+    ["tactics", "gains"],
+    ["questions", "study", "run", "lessons"],
+    ["desk", "lists"],
     ["pages", "outlook", "spreads", "document", "playbook"],
-    ["report", "cli"],
+    ["report", "bookkeeping", "cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from loyalty_lab import assignment
-from loyalty_lab.assignment import COLUMNS, Round, append, arms_for, draw, open_round, read_ledger, running, treated_share
+from loyalty_lab.assignment import Round, arms_for, current, draw, join_late, open_round, running, standing, treated_share
 from loyalty_lab.errors import InputError
+from loyalty_lab.ledger import COLUMNS
 
 SALT, SLUG = "ab" * 32, "follow-up-letters"
 OPENED, HANDED_OVER = date(2026, 10, 31), date(2026, 11, 2)
@@ -22,8 +23,15 @@ def people(n: int, first: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"unit": units, "stratum": ["regular" if at % 3 else "once" for at in range(n)], "spend": np.arange(n) * 1.5})
 
 
+def go_on(ledger: pd.DataFrame, cutoff: date, report_date: date, group: pd.DataFrame, window_days: int = 60):
+    """The round that a run of this cutoff goes on with or opens, everybody's arm in it, and the new rows."""
+    cycle = current(ledger, SLUG, cutoff, report_date, window_days)
+    known = standing(ledger)
+    return cycle, *arms_for(SALT, cycle, known[known["round"] == cycle.name], group, report_date)
+
+
 def begin(n: int = 10, ledger: pd.DataFrame = EMPTY, cutoff: date = OPENED) -> pd.DataFrame:
-    return arms_for(SALT, ledger, SLUG, cutoff, cutoff + timedelta(days=2), 60, people(n))[2]
+    return go_on(ledger, cutoff, cutoff + timedelta(days=2), people(n))[2]
 
 
 def test_the_lot_is_even_secret_and_independent_between_rounds():
@@ -70,7 +78,7 @@ def test_pairs_balance_the_arms_better_than_plain_lots():
 
 def test_a_rerun_at_the_same_cutoff_keeps_every_arm_and_adds_nothing():
     ledger = begin()
-    cycle, drawn, new = arms_for(SALT, ledger, SLUG, OPENED, HANDED_OVER, 60, people(10))
+    cycle, drawn, new = go_on(ledger, OPENED, HANDED_OVER, people(10))
 
     assert new.empty
     assert (cycle.name, cycle.read_on) == (f"{SLUG}@2026-10-31+60d", HANDED_OVER + timedelta(days=60))
@@ -79,7 +87,7 @@ def test_a_rerun_at_the_same_cutoff_keeps_every_arm_and_adds_nothing():
 
 def test_a_round_goes_on_until_its_reading_date_and_newcomers_join_late():
     ledger, later = begin(), OPENED + timedelta(days=40)
-    cycle, drawn, new = arms_for(SALT, ledger, SLUG, later, later + timedelta(days=1), 60, people(14))
+    cycle, drawn, new = go_on(ledger, later, later + timedelta(days=1), people(14))
 
     assert cycle.opened_on == OPENED
     assert cycle.read_on == HANDED_OVER + timedelta(days=60)
@@ -92,7 +100,7 @@ def test_a_round_goes_on_until_its_reading_date_and_newcomers_join_late():
 
 def test_after_the_reading_date_the_next_round_opens_with_other_lots():
     ledger, later = begin(400), HANDED_OVER + timedelta(days=60)
-    cycle, drawn, new = arms_for(SALT, ledger, SLUG, later, later, 60, people(400))
+    cycle, drawn, new = go_on(ledger, later, later, people(400))
 
     assert cycle.opened_on == later
     assert len(new) == len(drawn) == 400
@@ -110,41 +118,34 @@ def test_an_earlier_cutoff_sees_no_later_round_and_a_void_round_is_over():
     assert running(ledger, SLUG, OPENED).opened_on == OPENED
 
 
-def test_the_ledger_is_only_ever_appended_to(tmp_path):
-    path = tmp_path / "rounds" / "assignments.csv"
-    append(path, begin(4))
-    before = path.read_bytes()
-    append(path, begin(6, read_ledger(path), OPENED + timedelta(days=5)))
+def test_a_late_joiner_neither_moves_the_first_day_of_a_round_nor_comes_before_it():
+    cycle = Round(SLUG, OPENED, OPENED + timedelta(days=10), 60)
+    ledger = open_round(SALT, cycle, people(10))
 
-    assert path.read_bytes().startswith(before)
-    assert tuple(before.decode().splitlines()[0].split(",")) == COLUMNS
-    assert len(read_ledger(path)) == 6
-    append(path, EMPTY)
-    assert len(read_ledger(path)) == 6
+    late = join_late(SALT, cycle, pd.Series(["X1", "X2"]), OPENED + timedelta(days=3))
+
+    assert set(late["assigned_on"]) == {cycle.begins_on.isoformat()}
+    assert assignment.rounds(pd.concat([ledger, late.assign(assigned_on="2026-11-01")]))[0] == cycle
 
 
-def test_a_damaged_ledger_is_refused_with_its_row(tmp_path):
-    path = tmp_path / "assignments.csv"
-    append(path, begin(4))
-    path.write_text(path.read_text(encoding="utf-8").rstrip().rpartition(",")[0] + "\n", encoding="utf-8")
+def test_nobody_joins_a_round_that_has_no_day_left():
+    cycle = Round(SLUG, OPENED, HANDED_OVER, 60)
 
-    assert read_ledger(tmp_path / "none.csv").empty
-    with pytest.raises(InputError, match=r"assignments\.csv, row 5"):
-        read_ledger(path)
+    assert join_late(SALT, cycle, pd.Series(["X"]), cycle.read_on).empty
+    assert len(join_late(SALT, cycle, pd.Series(["X"]), cycle.read_on - timedelta(days=1))) == 1
 
 
-def test_a_ledger_that_does_not_hold_what_was_written_stops_everything(tmp_path, monkeypatch):
-    path = tmp_path / "assignments.csv"
-    append(path, begin(4))
-    monkeypatch.setattr(assignment, "read_ledger", lambda _: EMPTY)
-    with pytest.raises(InputError, match="no list was made"):
-        append(path, begin(6))
+def test_a_round_of_one_customer_and_of_none_is_drawn_without_a_pair():
+    for n in (0, 1):
+        drawn = open_round(SALT, Round(SLUG, OPENED, HANDED_OVER, 60), people(n))
+        assert len(drawn) == n
+        assert set(drawn["pair"]) <= {""}
 
 
 def test_a_run_that_looks_further_ahead_does_not_move_the_reading_date_of_a_running_round():
     ledger = begin()
 
-    cycle, _, new = arms_for(SALT, ledger, SLUG, OPENED + timedelta(days=30), OPENED + timedelta(days=31), 182, people(10))
+    cycle, _, new = go_on(ledger, OPENED + timedelta(days=30), OPENED + timedelta(days=31), people(10), 182)
 
     assert cycle.read_on == HANDED_OVER + timedelta(days=60)
     assert new.empty

@@ -18,8 +18,8 @@ from scipy.stats import beta
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from loyalty_lab.btyd import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
-from loyalty_lab.btyd.likelihood import Distinct
+from loyalty_lab.btyd import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel, likelihood
+from loyalty_lab.btyd.distinct import Distinct
 from loyalty_lab.btyd.pareto import _leaving
 from loyalty_lab.customers import customer_summary
 from loyalty_lab.errors import InputError
@@ -255,6 +255,81 @@ def test_the_gradient_is_that_of_finite_differences(model):
     slope = [(model._objective(at + step)[0] - model._objective(at - step)[0]) / 2e-6 for step in 1e-6 * np.eye(len(at))]
 
     assert model._objective(at)[1] == pytest.approx(slope, abs=1e-6)
+
+    curves = [(model._objective(at + step)[1] - model._objective(at - step)[1]) / 2e-5 for step in 1e-5 * np.eye(len(at))]
+    assert model._point(at).hessian == pytest.approx(np.array(curves), abs=1e-8)
+
+
+def large_summary(n: int) -> pd.DataFrame:
+    draw = np.random.default_rng(17)
+    rates, chances = draw.gamma(TRUE["r"], 1 / TRUE["alpha"], n), draw.beta(TRUE["a"], TRUE["b"], n)
+    ages, now, recency, x, here = draw.integers(200, 500, n), np.zeros(n), np.zeros(n), np.zeros(n, dtype="int64"), np.arange(n)
+    while len(here):
+        now[here] += draw.exponential(1 / rates[here])
+        here = here[now[here] <= ages[here]]
+        x[here], recency[here] = x[here] + 1, np.ceil(now[here])
+        here = here[draw.random(len(here)) >= chances[here]]
+    means = 30 / draw.gamma(4, 1 / 3, n)
+    value = np.where(x > 0, draw.gamma(5 * np.maximum(x, 1), means / (5 * np.maximum(x, 1))), 0.0)
+    return pd.DataFrame({"frequency": x, "recency": recency, "T": ages, "monetary_value": value})
+
+
+@pytest.mark.parametrize("kind", [*FAMILY, GammaGammaModel])
+def test_steps_from_a_share_of_the_rows_end_where_a_descent_over_all_of_them_ends(kind, monkeypatch):
+    summary = large_summary(8_000 if kind is ParetoNBDModel else 60_000)
+    stepped = []
+    wrapped = likelihood.BoundedLikelihood._stepped
+    monkeypatch.setattr(likelihood.BoundedLikelihood, "_stepped", lambda *given: stepped.append(wrapped(*given)) or stepped[-1])
+
+    quick, again = kind().fit(summary), kind().fit(summary)
+    monkeypatch.setattr(likelihood, "FEW_TO_START", len(summary))
+    slow = kind().fit(summary)
+
+    assert stepped[-1] is not None
+    assert quick.converged_
+    pd.testing.assert_series_equal(quick.params_, again.params_, check_exact=True)
+    pd.testing.assert_series_equal(quick.params_, slow.params_, rtol=1e-5)
+    pd.testing.assert_series_equal(quick.standard_errors_, slow.standard_errors_, rtol=1e-4)
+    assert quick.log_likelihood_ == pytest.approx(slow.log_likelihood_, rel=1e-11)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_a_large_shop_that_a_bound_holds_is_fitted_by_descent(kind):
+    summary = large_summary(6_000)
+    # Everybody came on the last day: nobody can have left.
+    summary = summary.assign(recency=summary["T"], frequency=summary["frequency"] + 1)
+
+    model = kind().fit(summary)
+
+    assert model.converged_
+    assert model.at_bound_
+    assert np.isfinite(model.params_).all()
+
+
+def test_rows_by_themselves_are_forecast_as_equal_rows_together(monkeypatch):
+    summary = pd.concat([large_summary(500)] * 2, ignore_index=True)
+    model = BetaGeoModel(1.0).fit(summary)
+    asks = [model.probability_alive, lambda s: model.probability_no_purchase(s, 91), lambda s: model.expected_purchases(s, 91)]
+
+    alone = [ask(summary) for ask in asks]
+    monkeypatch.setattr(BetaGeoModel, "_rows_of", Distinct.of)
+
+    for one, ask in zip(alone, asks, strict=True):
+        pd.testing.assert_series_equal(one, ask(summary), rtol=1e-12)
+
+
+@settings(deadline=None, max_examples=100, derandomize="CI" in os.environ)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.sampled_from([0.0, 0.5, 7.25, 3e5])), max_size=40))
+def test_distinct_rows_hold_every_row_once(rows):
+    columns = [np.array([row[place] for row in rows], dtype="float64") for place in range(3)]
+
+    found = Distinct.of(columns)
+
+    assert sorted(set(rows)) == list(zip(*(found.column(place) for place in range(3)), strict=True))
+    assert [found.column(place)[found.row].tolist() for place in range(3)] == [column.tolist() for column in columns]
+    assert found.counts.tolist() == [rows.count(row) for row in sorted(set(rows))]
+    assert found.count_of(1).tolist() == [(columns[1] == value).sum() for value in found.levels[1]]
+    assert found.by(0, 2, work=lambda some: some.column(0) + some.column(1)).tolist() == (found.column(0) + found.column(2)).tolist()
 
 
 @pytest.mark.parametrize("kind", [BetaGeoModel, ModifiedBetaGeoModel])

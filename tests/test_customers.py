@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import date
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -82,6 +85,29 @@ def test_any_number_of_threads_and_any_order_of_rows_give_the_same_bits(name):
     for threads in (2, 4):
         again = customers.query(name, orders.sample(frac=1, random_state=threads), CUTOFF, threads=threads, **more)
         pd.testing.assert_frame_equal(one, again, check_exact=True)
+
+
+def test_queries_at_the_same_time_do_not_see_each_others_orders():
+    shops = [many_orders(seed, 500, 40) for seed in range(12)]
+    alone = [customers.customer_summary(orders, CUTOFF) for orders in shops]
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda orders: customers.customer_summary(orders, CUTOFF), shops))
+
+    for one, other in zip(alone, together, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_of_a_process_that_has_asked_can_ask_too():
+    orders = many_orders(3, 500, 40)
+    summary = customers.customer_summary(orders, CUTOFF)
+
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        forked = pool.submit(customers.customer_summary, orders, CUTOFF).result(timeout=60)
+
+    pd.testing.assert_frame_equal(summary, forked, check_exact=True)
 
 
 def test_the_summary_agrees_with_a_plain_python_count():

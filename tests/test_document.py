@@ -11,7 +11,7 @@ import sample_results as sample
 from loyalty_lab import document, spreads
 from loyalty_lab.errors import RenderError
 from loyalty_lab.pages import Book
-from loyalty_lab.results import Fact, Message, Result, Table, Value
+from loyalty_lab.results import Fact, Measure, Message, Result, Table, Value
 
 
 def build(results=None, actions=sample.ACTIONS, intake=sample.INTAKE, language="en", **settings):
@@ -46,10 +46,17 @@ def test_page_one_gives_three_answers_and_the_actions():
     assert [answer["a"] for answer in glance["answers"]] == ["As well as last year.", "The second visit.", "Three things, in this order."]
     assert glance["title"].startswith("81 of 100 customers came back")
     assert [action["anchor"] for action in glance["actions"]] == ["follow-up-letters", "vital-few", "answer-fast"]
-    assert glance["actions"][0]["money"] == "1 in 31"
-    assert glance["actions"][0]["money_note"] == "break-even; at most £640"
+    assert (glance["actions"][0]["money"], glance["actions"][0]["money_note"]) == ("not shown", "costs £23.94")
     assert glance["actions"][0]["due"] == "2 Nov"
     assert (glance["actions"][-1]["money"], glance["actions"][-1]["grade"]) == ("–", "")
+
+
+def test_what_was_not_measured_yet_prints_its_break_even():
+    unread = {slug: result for slug, result in sample.everything().items() if slug != "last-round"}
+
+    action = build(unread)["glance"]["actions"][0]
+
+    assert (action["money"], action["money_note"], action["grade"]) == ("1 in 31", "break-even; at most £640", "D")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,7 @@ def test_page_one_gives_three_answers_and_the_actions():
         (Value(grade="A", amount=1460.0, low=240.0, high=3150.0), ("£1,460", "£240 to £3,150")),
         (Value(grade="B", amount=90.0, low=40.0, high=140.0), ("£90.00", "£40 to £140")),
         (Value(grade="A", amount=1460.0, low=-240.0, high=3150.0), ("not shown", "costs £57.60")),
+        (Value(grade="A", amount=-300.0, low=-450.0, high=-150.0), ("−£300", "−£450 to −£150")),
         (Value(grade="C", high=410.0, break_even_rate=0.032), ("1 in 31", "break-even; at most £410")),
         (Value(grade="D", amount=2400.0), ("£2,400", "at most")),
         (Value(grade="D", break_even_rate=0.7), ("70 in 100", "break-even")),
@@ -68,6 +76,14 @@ def test_page_one_gives_three_answers_and_the_actions():
 )
 def test_worth_is_worded_as_its_evidence_allows(value, words):
     assert spreads.worth_words(book(), value, cost=57.6) == words
+
+
+def test_what_drove_people_away_says_stop_whatever_the_money():
+    measure = Measure(design="holdout", outcome="repeat", window_days=60, effect=-0.12, checks={"verdict": "harms"})
+
+    words = spreads.worth_words(book(), Value(grade="A", amount=90.0, low=40.0, high=140.0), measure=measure)
+
+    assert words == ("stop: it harms", "−12.0 points against those kept aside")
 
 
 def test_a_gain_whose_range_holds_zero_never_prints_its_amount():
@@ -179,6 +195,29 @@ def test_page_one_says_what_the_last_round_showed():
     working = build()["glance"]["answers"][0]["text"]
 
     assert working.endswith("Not shown: 39 of 100 came back after “Follow-up letters”, and 31 of those kept aside.")
+
+
+def test_the_plan_is_for_those_who_were_drawn_in_the_end():
+    opened = [{**action, "read_on": "2027-02-01"} if action["slug"] == "follow-up-letters" else action for action in sample.ACTIONS]
+    plan = page(build(actions=opened), "follow-up-letters")["know"]
+    rows = dict(plan["rows"])
+
+    assert rows["People in this round, both halves"] == "96"
+    assert rows["Would buy again anyway (forecast)"] == "30%"
+    assert rows["Smallest effect this round can show"] == "28.0 points"
+    assert rows["It pays from (break-even)"] == "3.2 points"
+    assert "this shop cannot prove it alone" in plan["verdict"]
+    assert plan["verdict"].endswith("what pays may stay unseen.")
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "cannot prove it alone"), ("tr", "tek başına"), ("bn", "একা"), ("hy", "մենակ")])
+def test_a_shop_too_small_to_prove_anything_is_told_so_in_its_language(language, said):
+    found = sample.everything()
+    measure = found["follow-up-letters"].measure
+    few = measure.model_copy(update={"mde": None, "checks": measure.checks | {"rounds_to_pool": None, "eligible": 6}})
+    found["follow-up-letters"] = found["follow-up-letters"].model_copy(update={"measure": few})
+
+    assert said in page(build(found, language=language), "follow-up-letters")["know"]["verdict"]
 
 
 def test_the_method_page_counts_what_was_left_out_and_shows_the_bridge_to_the_cent():

@@ -43,6 +43,7 @@ def test_where_nothing_would_show_it_says_so():
     assert effects.rounds_to_pool(0.3, 0) is None
     assert effects.rounds_to_pool(0.3, 10) is None
     assert effects.rounds_to_pool(0.3, 100) == 8
+    assert effects.rounds_to_pool(0.95, 100) is None
 
 
 def listed(n: int):
@@ -74,3 +75,38 @@ def test_an_empty_list_plans_nothing_that_could_be_read_as_a_number():
 
     assert plan.mde is None
     assert plan.checks["base_rate"] is None
+
+
+def test_a_plan_says_its_power_beside_its_break_even():
+    plan = effects.plan_for("campaign", *listed(100), date(2026, 11, 1), 60)
+
+    rows = {key: value for key, value, _ in effects.power_rows(plan)}
+    assert rows == {"measure.row.people": 100, "measure.row.base_rate": pytest.approx(0.3), "common.know.mde": plan.mde,
+                    "measure.row.break_even": 0.03}  # fmt: skip
+    assert effects.caution(plan).key == "measure.unseen"
+    assert effects.caution(plan.model_copy(update={"mde": 0.02})) is None
+
+
+@pytest.mark.parametrize(("n", "kind"), [(2_000, "alone"), (400, "pool"), (20, "never"), (4, "nothing")])
+def test_the_shop_is_told_what_it_can_prove(n, kind):
+    plan = effects.plan_for("campaign", *listed(n), date(2026, 11, 1), 60)
+
+    assert effects.verdict(plan).key == f"measure.verdict.{kind}"
+
+
+def test_fewer_people_than_planned_show_less():
+    plan = effects.plan_for("campaign", *listed(2_000), date(2026, 11, 1), 60)
+    drawn = effects.as_drawn(plan, 40, 40)
+
+    assert drawn.mde == pytest.approx(effects.detectable_difference(0.3, 40, 40))
+    assert (drawn.checks["eligible"], drawn.checks["provable"], drawn.checks["rounds_to_pool"]) == (80, False, 9)
+    assert effects.as_drawn(plan, 0, 0) == plan
+
+
+def test_an_estimate_shows_what_lies_beyond_two_errors_and_the_power():
+    from scipy import stats
+
+    rise = effects.detectable_by(0.03)
+
+    assert stats.norm.sf(1.96, rise / 0.03) == pytest.approx(0.80, abs=0.001)
+    assert effects.detectable_by(0.0) is None

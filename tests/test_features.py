@@ -52,6 +52,15 @@ def test_the_features_of_one_customer_are_the_hand_worked_ones():
     assert not table.isna().any().any()
 
 
+def test_first_and_last_are_those_of_the_days_and_not_of_the_rows_or_amounts():
+    rows = [("a", "2026-03-02", 15), ("a", "2026-01-01", 20), ("a", "2026-02-25", 90), ("a", "2026-01-01", 4), ("b", "2026-02-01", 7)]
+
+    table = customer_features(orders_of(rows), CUTOFF)
+
+    assert table.loc["a", ["gap_last", "gap_longest", "first_spend", "last_spend"]].tolist() == [5, 55, 24, 15]
+    assert table.loc["b", ["gap_last", "gap_longest", "first_spend", "last_spend"]].tolist() == [0, 0, 7, 7]
+
+
 def test_the_models_columns_have_no_currency():
     rows = [("a", "2026-01-01", 10), ("a", "2026-02-01", 20), ("b", "2026-03-01", 40)]
     dear = [(who, day, 100 * amount) for who, day, amount in rows]

@@ -296,6 +296,14 @@ def test_the_recency_rule_is_a_scikit_learn_classifier():
     assert rule.predict(X).mean() == pytest.approx(0.4, abs=0.1)
 
 
+def test_the_recency_rule_gives_a_whole_group_one_number(shop):
+    history = history_of(shop.orders)
+
+    away = backtest.Candidates(history.now(91), history.training(CUTOFF, 91), 91).churn("recency rule")
+
+    assert 2 <= len(np.unique(away)) <= 10
+
+
 def test_the_interval_of_the_share_that_stays_away_holds_in_the_next_window():
     held = []
     for seed in range(5):

@@ -3,74 +3,22 @@
 from __future__ import annotations
 
 import csv
-import io
 from datetime import date, timedelta
-from pathlib import Path
 
 import openpyxl
 import pytest
-from shop_folders import HEAD, ORDERS, read
+from acting_shops import CUTOFF, EVERYBODY, HANDED_OVER, HOSTILE, candidates, make, result, rows, shop_of
 
-from loyalty_lab import assignment, intake, lists, tactics
+from loyalty_lab import assignment, gains, lists, returned, tactics
 from loyalty_lab.errors import InputError
 from loyalty_lab.language import Texts
-from loyalty_lab.results import Result, Value
-
-CUTOFF, HANDED_OVER = date(2026, 3, 31), date(2026, 4, 1)
-HOSTILE = '=HYPERLINK("http://x.example","pay")'
-
-
-def shop_of(folder: Path, n: int = 40, head: str = "", contacts: str = "") -> intake.Intake:
-    orders = ORDERS + "".join(f"{at},c{at:02d},2026-0{1 + at % 2}-1{at % 9},{5 + at}.00\n" for at in range(n))
-    people = "customer_id,name,email,phone,address,consent_contact\n"
-    for at in range(n):
-        name = '"' + HOSTILE.replace('"', '""') + '"' if at == 1 else f"Name {at}"
-        people += f"c{at:02d},{name},c{at}@x.example,0{at},{at} Mill Lane,{'no' if at == 0 else 'yes'}\n"
-    exports = {"orders.csv": orders, "customers.csv": people}
-    if contacts:
-        exports["contacts.csv"] = "contact_id,customer_id,sent_at,direction,outcome\n" + contacts
-    return read(folder, exports, head=HEAD + head)
-
-
-def ids(taken: intake.Intake) -> dict[str, str]:
-    """Pseudonym by the shop's own number."""
-    people = lists.read_identities(taken.folder / lists.IDENTITIES)
-    return dict(zip(people["merged_id"], people.index, strict=True))
-
-
-def candidates(taken: intake.Intake, numbers: list[str], reason: str = "follow-up-letters.reason.once", channel: str = "letter"):
-    known = ids(taken)
-    arguments = {"days": 40, "rhythm": 20, "template": "A"}
-    return tactics.candidates(
-        {"pseudonym": known[number], "reason": reason, "arguments": arguments, "value_at_stake": 9.5, "channel": channel}
-        for number in numbers
-    )
-
-
-def result(slug: str, rate: float | None = 0.05) -> Result:
-    return Result(notebook=slug, kind="tactic", cutoff=CUTOFF, value=Value(grade="D", high=10.0, break_even_rate=rate))
-
-
-def make(taken: intake.Intake, found: dict, cutoff: date = CUTOFF, out: str = "lists"):
-    shop = taken.shop().until(cutoff)
-    return lists.make_lists(
-        taken.folder, shop, found, {slug: result(slug) for slug in found},
-        cutoff=cutoff, report_date=cutoff + timedelta(days=1), horizon_days=60, out=taken.folder / out,
-    )  # fmt: skip
-
-
-def rows(taken: intake.Intake, slug: str = "follow-up-letters", out: str = "lists") -> list[dict[str, str]]:
-    text = (taken.folder / out / f"{slug}.csv").read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-EVERYBODY = [f"c{at:02d}" for at in range(40)]
+from loyalty_lab.ledger import check_seal, read_ledger
 
 
 def test_half_of_a_campaign_is_kept_aside_and_stands_in_no_list(tmp_path):
     taken = shop_of(tmp_path / "shop")
     (entry,) = make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)})
-    ledger = assignment.read_ledger(taken.folder / lists.LEDGER)
+    ledger = read_ledger(taken.folder / lists.LEDGER)
     arms = ledger.set_index("unit")["arm"]
 
     assert entry == {
@@ -86,7 +34,7 @@ def test_who_refused_was_contacted_lately_or_opted_out_is_neither_written_to_nor
     taken = shop_of(tmp_path / "shop", contacts=contacts)
     make(taken, {"follow-up-letters": candidates(taken, EVERYBODY[:8])})
 
-    assert set(assignment.read_ledger(taken.folder / lists.LEDGER)["unit"]) == {"c01", "c03", "c05", "c06", "c07"}
+    assert set(read_ledger(taken.folder / lists.LEDGER)["unit"]) == {"c01", "c03", "c05", "c06", "c07"}
 
 
 def test_capacity_takes_the_first_by_rank_and_keeps_as_many_aside(tmp_path):
@@ -94,7 +42,7 @@ def test_capacity_takes_the_first_by_rank_and_keeps_as_many_aside(tmp_path):
     (entry,) = make(taken, {"follow-up-letters": candidates(taken, EVERYBODY[1:])})
 
     assert (entry["count"], entry["held_out"]) == (5, 5)
-    assert set(assignment.read_ledger(taken.folder / lists.LEDGER)["unit"]) == set(EVERYBODY[1:11])
+    assert set(read_ledger(taken.folder / lists.LEDGER)["unit"]) == set(EVERYBODY[1:11])
 
 
 def test_a_duty_goes_to_everybody_and_enters_no_ledger(tmp_path):
@@ -126,7 +74,9 @@ def test_a_rerun_gives_the_same_bytes_and_a_later_one_keeps_the_arms(tmp_path):
 
 def test_the_ledger_is_written_before_any_list(tmp_path, monkeypatch):
     taken = shop_of(tmp_path / "shop")
-    monkeypatch.setattr(assignment, "append", lambda *_: (_ for _ in ()).throw(InputError("rounds", "cannot be written", "free it")))
+    monkeypatch.setattr(
+        "loyalty_lab.ledger.append", lambda *_, **__: (_ for _ in ()).throw(InputError("rounds", "cannot be written", "free it"))
+    )
     with pytest.raises(InputError):
         make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)})
     assert not (taken.folder / "lists").exists()
@@ -170,9 +120,9 @@ def test_a_customer_goes_to_one_campaign_only_the_one_with_the_smallest_break_ev
     rates = {"follow-up-letters": result("follow-up-letters", 0.2), "answer-fast": result("answer-fast", 0.01)}
     when = {"cutoff": CUTOFF, "report_date": HANDED_OVER, "horizon_days": 60}
     lists.make_lists(taken.folder, taken.shop(), found, rates, **when, out=tmp_path / "lists")
-    units = assignment.read_ledger(taken.folder / lists.LEDGER).groupby("slug")["unit"].agg(set)
+    units = read_ledger(taken.folder / lists.LEDGER).groupby("slug")["unit"].agg(set)
 
-    assert lists.by_break_even(found, rates) == ["answer-fast", "follow-up-letters"]
+    assert gains.campaigns(found, rates) == ["answer-fast", "follow-up-letters"]
     assert units["answer-fast"] == set(EVERYBODY[10:])
     assert units["follow-up-letters"] == set(EVERYBODY[1:10])
 
@@ -199,3 +149,48 @@ def test_who_said_no_on_a_returned_list_is_never_written_to_again(tmp_path):
 
     assert first["Customer"] in {row["Customer"] for row in rows(taken)}
     assert first["Customer"] not in {row["Customer"] for row in rows(taken, out="again")}
+
+
+def test_a_damaged_ledger_stops_every_list_and_names_the_row(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)})
+    path = taken.folder / lists.LEDGER
+    path.write_text(path.read_text().replace(",treated,", ",control,", 1))
+
+    with pytest.raises(InputError, match=r"rounds/assignments\.csv, row \d+: says that"):
+        make(taken, {"follow-up-letters": candidates(taken, EVERYBODY)}, out="again")
+    assert not (taken.folder / "again").exists()
+
+
+def test_every_list_can_be_known_again_and_a_no_on_any_of_them_counts(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    owed = candidates(taken, ["c05"], "answer-fast.reason.unanswered", "phone")
+    make(taken, {"answer-fast": owed})
+    (row,) = rows(taken, "answer-fast")
+    assert row["List"] == returned.list_code((taken.folder / lists.SALT).read_text().strip(), "answer-fast@2026-03-31")
+    back = taken.folder / "rounds" / "returned"
+    back.mkdir(parents=True)
+    with (back / "answers.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        write = csv.DictWriter(file, list(row))
+        write.writeheader()
+        write.writerow(row | {"What happened": "opt_out"})
+
+    make(taken, {"answer-fast": owed, "follow-up-letters": candidates(taken, EVERYBODY[1:8])}, out="next")
+
+    drawn = set(read_ledger(taken.folder / lists.LEDGER)["unit"])
+    assert drawn == set(EVERYBODY[1:8]) - {"c05"}
+    assert len(rows(taken, "answer-fast", out="next")) == 1  # an answer is owed all the same
+
+
+def test_the_next_night_opens_no_second_round(tmp_path):
+    taken = shop_of(tmp_path / "shop")
+    make(taken, {"follow-up-letters": candidates(taken, EVERYBODY[:20])})
+    before = (taken.folder / lists.LEDGER).read_bytes()
+
+    make(taken, {"follow-up-letters": candidates(taken, EVERYBODY[:24])}, cutoff=CUTOFF + timedelta(days=1), out="next")
+
+    written = read_ledger(taken.folder / lists.LEDGER)
+    assert (taken.folder / lists.LEDGER).read_bytes().startswith(before)
+    assert len(assignment.rounds(written)) == 1
+    assert written.tail(4)[["unit", "stratum"]].values.tolist() == [[unit, "late"] for unit in EVERYBODY[20:24]]
+    check_seal(taken.folder)

@@ -62,10 +62,12 @@ def test_the_page_of_groups_tells_stages_moves_and_the_grid():
 def test_the_page_of_rounds_says_not_shown_and_what_is_still_closed():
     found = parts("last-round")
 
-    assert found["Round by round"]["table"]["rows"] == [
-        ["Follow-up letters", "190 · 39", "190 · 31", "8.0 points (−2.0 points to 18.0 points)", "not shown"]
+    assert found["Who came back"]["table"]["rows"] == [
+        ["Follow-up letters", "190 · 39", "190 · 31", "8.0\n(−2.0 to 18.0)", "14.0", "not shown"]
     ]
-    assert "That is not “it does not work”" in found["Round by round"]["lines"][0]
+    assert "That is not “it does not work”" in found["Who came back"]["lines"][0]
+    assert found["What was left"]["table"]["rows"] == [["Follow-up letters", "£234", "£24.00", "£210\n(−£40 to £460)"]]
+    assert found["Was the lot kept?"]["table"]["rows"] == [["Follow-up letters", "yes", "0.300", "1.0", "0 of 190", "80%"]]
     assert found["Still closed"]["lines"][0].endswith("read on 30 Jan 2027, not before.")
 
 

@@ -77,6 +77,30 @@ def test_a_stratum_with_one_arm_tells_nothing():
     assert trial.difference(lonely, "back") == trial.NOTHING
 
 
+def test_adjusting_is_the_regression_of_the_paper_with_its_errors():
+    import statsmodels.api as sm
+
+    table = people(300, 4, effect=0.1).assign(older=np.random.default_rng(1).normal(size=300))
+    found, explained = trial.adjusted_difference(table, "spend", ["spend_before", "older"])
+
+    treated = (table["arm"] == "treated").to_numpy(dtype=float)
+    X = table[["spend_before", "older"]].to_numpy() - table[["spend_before", "older"]].to_numpy().mean(axis=0)
+    fitted = sm.OLS(table["spend"].to_numpy(), np.column_stack([np.ones(300), treated, X, treated[:, None] * X])).fit(cov_type="HC2")
+    assert found.value == pytest.approx(fitted.params[1])
+    assert (found.low, found.high) == pytest.approx(fitted.conf_int()[1])
+    assert explained == pytest.approx(sm.OLS(table["spend"].to_numpy(), np.column_stack([np.ones(300), X])).fit().rsquared)
+
+
+def test_a_column_that_says_nothing_in_one_arm_breaks_nothing():
+    table = people(300, 4)
+    table["once"] = ((table["arm"] == "treated") & (np.arange(300) < 2)).astype(float)
+
+    found, _ = trial.adjusted_difference(table.assign(twice=2 * table["once"]), "spend", ["spend_before", "once", "twice"])
+
+    assert found.value == pytest.approx(trial.adjusted_difference(table, "spend", ["spend_before"])[0].value, abs=3)
+    assert 0 < found.high - found.low < 50
+
+
 def test_adjusting_for_spend_before_narrows_the_interval_and_says_by_how_much():
     table = people(2_000, 5, pairs=False).assign(spend=lambda f: f["spend_before"] + 5 * (f["arm"] == "treated") + f["spend"] / 50)
 

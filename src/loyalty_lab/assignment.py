@@ -1,25 +1,22 @@
-"""Who is treated and who is kept aside: arms by keyed hash, pairs for small shops, and the ledger of rounds."""
+"""Who is treated and who is kept aside: arms by keyed hash, pairs for small shops, and the rounds of a ledger."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 import pandas as pd
 
 from loyalty_lab.errors import InputError
+from loyalty_lab.ledger import COLUMNS, REMEDY
 
-COLUMNS = ("round", "slug", "unit", "arm", "stratum", "pair", "propensity", "assigned_on", "event")
 EVEN_SPLIT_BELOW = 5_000
 PAIRS_BELOW = 2_000
 LEAST_HELD_OUT, SHARE_HELD_OUT = 300, 0.10
-LATE = "late"
+LATE, LATE_SHARE = "late", 0.5
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Round:
         return self.begins_on + timedelta(days=self.window_days)
 
 
-NAME = re.compile(r"([a-z0-9-]+)@(\d{4}-\d\d-\d\d)\+(\d+)d")
+NAME = re.compile(r"([a-z0-9-]+)@(\d{4}-\d\d-\d\d)\+(\d+)d", re.ASCII)
 
 
 def standing(ledger: pd.DataFrame) -> pd.DataFrame:
@@ -70,7 +67,7 @@ def rounds(ledger: pd.DataFrame) -> list[Round]:
     InputError
         If a name in it is none.
     """
-    begun = standing(ledger).groupby("round")["assigned_on"].min()
+    begun = standing(ledger).groupby("round")["assigned_on"].first()
     return sorted((_named(name, day) for name, day in begun.items()), key=lambda cycle: (cycle.opened_on, cycle.slug))
 
 
@@ -97,8 +94,7 @@ def void(ledger: pd.DataFrame, slug: str) -> pd.DataFrame:
 def _named(name: str, begins_on: str) -> Round:
     known = NAME.fullmatch(name)
     if not known:
-        what = f"holds the round {name!r}, which is no name of one"
-        raise InputError("rounds/assignments.csv", what, "restore the file from a copy; it is only ever appended to")
+        raise InputError("rounds/assignments.csv", f"holds the round {name!r}, which is no name of one", REMEDY)
     return Round(known[1], date.fromisoformat(known[2]), date.fromisoformat(begins_on), int(known[3]))
 
 
@@ -115,8 +111,17 @@ def draw(salt: str, slug: str, opened_on: date, unit: str) -> float:
     >>> 0 <= draw("00", "follow-up-letters", date(2026, 10, 31), "C2") < 1
     True
     """
-    text = f"{salt}|{slug}|{opened_on.isoformat()}|{unit}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+    return lots(salt, slug, opened_on, [unit])[0]
+
+
+def lots(salt: str, slug: str, opened_on: date, units: Iterable[str]) -> list[float]:
+    """Return everybody's number of `draw`."""
+    begun, found = hashlib.sha256(f"{salt}|{slug}|{opened_on.isoformat()}|".encode()), []
+    for unit in units:
+        each = begun.copy()
+        each.update(unit.encode())
+        found.append(int.from_bytes(each.digest()[:8], "big") / 2**64)
+    return found
 
 
 def treated_share(eligible: int) -> float:
@@ -160,20 +165,25 @@ def open_round(salt: str, cycle: Round, people: pd.DataFrame) -> pd.DataFrame:
     """
     share = treated_share(len(people))
     ordered = people.sort_values(["stratum", "spend", "unit"], ascending=[True, False, True], kind="stable")
-    lots = [draw(salt, cycle.slug, cycle.opened_on, unit) for unit in ordered["unit"]]
-    arms = ["treated" if lot < share else "control" for lot in lots]
+    drawn = lots(salt, cycle.slug, cycle.opened_on, ordered["unit"])
+    arms = ["treated" if lot < share else "control" for lot in drawn]
     pairs = [""] * len(arms)
     if share == 0.5 and len(arms) < PAIRS_BELOW:
         for first in range(0, len(arms) - 1, 2):
-            arms[first : first + 2] = ["treated", "control"] if lots[first] < lots[first + 1] else ["control", "treated"]
+            arms[first : first + 2] = ["treated", "control"] if drawn[first] < drawn[first + 1] else ["control", "treated"]
             pairs[first] = pairs[first + 1] = str(first // 2 + 1)
     return _rows(cycle, ordered["unit"], arms, ordered["stratum"], pairs, share, cycle.begins_on)
 
 
 def join_late(salt: str, cycle: Round, units: pd.Series, today: date) -> pd.DataFrame:
-    """Draw arms for people who became eligible while a round goes on: plain hash, in the stratum `late`."""
-    arms = ["treated" if draw(salt, cycle.slug, cycle.opened_on, unit) < 0.5 else "control" for unit in units]
-    return _rows(cycle, units, arms, [LATE] * len(arms), [""] * len(arms), 0.5, today)
+    """Draw arms for people who became eligible while a round goes on: plain hash, in the stratum `late`.
+
+    Their window begins today, not before the round's own. Who would have no day left in it waits for the next round.
+    """
+    today = max(today, cycle.begins_on)
+    units = units if today < cycle.read_on else units[:0]
+    arms = ["treated" if lot < LATE_SHARE else "control" for lot in lots(salt, cycle.slug, cycle.opened_on, units)]
+    return _rows(cycle, units, arms, [LATE] * len(arms), [""] * len(arms), LATE_SHARE, today)
 
 
 def _rows(cycle: Round, units, arms, strata, pairs, share: float, day: date) -> pd.DataFrame:
@@ -182,70 +192,20 @@ def _rows(cycle: Round, units, arms, strata, pairs, share: float, day: date) -> 
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
 
 
-def read_ledger(path: Path) -> pd.DataFrame:
-    """Read the ledger of a shop; an absent one is empty.
-
-    Raises
-    ------
-    InputError
-        If the file is not a whole ledger.
-    """
-    if not path.exists():
-        return pd.DataFrame(columns=list(COLUMNS), dtype="str")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(COLUMNS) or (number == 1 and tuple(row) != COLUMNS):
-            raise InputError(
-                f"rounds/{path.name}, row {number}", f"holds {row}", "restore the file from a copy; it is only ever appended to"
-            )
-    return pd.DataFrame(rows[1:], columns=list(COLUMNS), dtype="str")
-
-
-def append(path: Path, rows: pd.DataFrame) -> None:
-    """Append rows to the ledger, sync it to disk and read it back.
-
-    Raises
-    ------
-    InputError
-        If the ledger cannot be written, or what is read back is not what was written.
-    """
-    if rows.empty:
-        return
-    before = read_ledger(path)
-    buffer = io.StringIO()
-    rows.to_csv(buffer, index=False, header=not path.exists(), lineterminator="\n")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8", newline="") as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise InputError(
-            f"rounds/{path.name}", f"cannot be written: {error.strerror}", "make the folder writable; no list was made"
-        ) from None
-    if not read_ledger(path).equals(pd.concat([before, rows], ignore_index=True)):
-        raise InputError(f"rounds/{path.name}", "does not hold what was just written", "run the command again alone; no list was made")
-
-
 def running(ledger: pd.DataFrame, slug: str, cutoff: date) -> Round | None:
     """Return the round of a tactic that goes on at a cutoff: opened by then, not void, its reading date not reached."""
     going_on = [cycle for cycle in rounds(ledger) if cycle.slug == slug and cycle.opened_on <= cutoff < cycle.read_on]
     return max(going_on, key=lambda cycle: cycle.opened_on, default=None)
 
 
-def arms_for(
-    salt: str, ledger: pd.DataFrame, slug: str, cutoff: date, report_date: date, window_days: int, people: pd.DataFrame
-) -> tuple[Round, pd.DataFrame, pd.DataFrame]:
-    """Find or open the round of a tactic, and give everybody an arm.
+def current(ledger: pd.DataFrame, slug: str, cutoff: date, report_date: date, window_days: int) -> Round:
+    """Return the round of a tactic that goes on at a cutoff, or the one that would open.
 
-    A round goes on while the cutoff lies before its reading date: its arms stand, newcomers are drawn
-    late. A run sees only rounds opened by its cutoff, so that a rerun of an earlier one changes nothing.
+    A round goes on while the cutoff lies before its reading date. A run sees only rounds opened by its cutoff, so that a rerun
+    of an earlier one changes nothing.
 
     Parameters
     ----------
-    salt : str
     ledger : pandas.DataFrame
         As of `read_ledger`.
     slug : str
@@ -253,21 +213,33 @@ def arms_for(
         A new round is opened on the first and begins on the second.
     window_days : int
         How long a new round runs.
+    """
+    return running(ledger, slug, cutoff) or Round(slug, cutoff, report_date, window_days)
+
+
+def arms_for(salt: str, cycle: Round, known: pd.DataFrame, people: pd.DataFrame, today: date) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give everybody an arm in a round: whoever has one keeps it, and newcomers to a round that goes on are drawn late.
+
+    Parameters
+    ----------
+    salt : str
+    cycle : Round
+        As of `current`.
+    known : pandas.DataFrame
+        The standing ledger rows of this round; none where it opens.
     people : pandas.DataFrame
         As for `open_round`.
+    today : datetime.date
+        From when on newcomers count.
 
     Returns
     -------
-    tuple of Round, pandas.DataFrame, pandas.DataFrame
-        The round, the ledger rows of `people` in it, and those of them that are new.
+    tuple of pandas.DataFrame, pandas.DataFrame
+        The ledger rows of `people`, and those of them that are new.
     """
-    cycle = running(ledger, slug, cutoff)
-    if cycle is None:
-        cycle = Round(slug, cutoff, report_date, window_days)
+    if known.empty:
         new = open_round(salt, cycle, people)
-        return cycle, new, new
-    mine = standing(ledger)
-    known = mine[mine["round"] == cycle.name].drop_duplicates("unit")
-    newcomers = people.loc[~people["unit"].isin(known["unit"]), "unit"]
-    new = join_late(salt, cycle, newcomers, report_date)
-    return cycle, pd.concat([known[known["unit"].isin(people["unit"])], new], ignore_index=True), new
+        return new, new
+    known = known.drop_duplicates("unit")
+    new = join_late(salt, cycle, people.loc[~people["unit"].isin(known["unit"]), "unit"], today)
+    return pd.concat([known.loc[known["unit"].isin(people["unit"]), list(COLUMNS)], new], ignore_index=True), new

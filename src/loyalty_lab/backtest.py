@@ -53,7 +53,7 @@ class Candidates:
     def __init__(self, at: Snapshot, training: list[Snapshot], horizon_days: int):
         self.at, self.horizon_days = at, horizon_days
         self.training = [each for each in training if usable(each)]
-        self._corrections: dict[str, np.ndarray] = {}
+        self._chances: dict[str, np.ndarray] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,6 +70,9 @@ class Candidates:
         """P(no purchase in the horizon) of every customer by one way of forecasting."""
         if name in MODELS:
             return np.clip(self.at.no_purchase(name, self.horizon_days), CLIP, 1 - CLIP)
+        # To a whole group the rule gives one number, which a way there and back in log odds would split by rounding.
+        if name == "recency rule" and self.horizon_days == self.at.horizon_days:
+            return self._chance(name)
         correction = self._correction(name)
         if name == "recency rule":
             return np.clip(expit(self.at.posterior(self.horizon_days) + correction), CLIP, 1 - CLIP)
@@ -81,14 +84,18 @@ class Candidates:
         """By how much a learner moves the bank's log odds at the training's horizon."""
         if name == "stacked":
             return (self._correction("logistic") + self._correction("trees")) / 2
-        if name not in self._corrections:
+        return logit(self._chance(name)) - self.at.posterior(self.at.horizon_days)
+
+    def _chance(self, name: str) -> np.ndarray:
+        """P(no purchase in the training's horizon) by a learner."""
+        if name not in self._chances:
             simple = name == "recency rule"
             X = pd.concat([each.features if simple else each.matrix for each in self.training], ignore_index=True)
             y = np.concatenate([each.stayed_away for each in self.training]).astype(int)
             learner = self._learner(name, len(y)).fit(X, y)
             chance = learner.predict_proba(self.at.features if simple else self.at.matrix)[:, 1]
-            self._corrections[name] = logit(np.clip(chance, CLIP, 1 - CLIP)) - self.at.posterior(self.at.horizon_days)
-        return self._corrections[name]
+            self._chances[name] = np.clip(chance, CLIP, 1 - CLIP)
+        return self._chances[name]
 
     def _learner(self, name: str, rows: int):
         if name == "recency rule":

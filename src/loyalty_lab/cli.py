@@ -15,6 +15,15 @@ from loyalty_lab import __version__
 from loyalty_lab.errors import LoyaltyLabError, UsageError
 
 PAPERS = ("a4", "letter")
+TRAPS = (
+    "vip_greeting, remote_late, peak_slow, immortal_card, rtm_top, answered_only, winback_targeting, referral_homophily, "
+    "review_selection, simpson_branch, carry_over, non_compliance, contaminated_control, srm_bug"
+)
+RAW_FORMATS = (
+    "shopify-orders, woocommerce-order-export, woocommerce-webtoffee, woocommerce-analytics, square-transactions, square-items, "
+    "loyverse-receipts, loyverse-items, stripe-payments, bigcommerce, magento-grid, etsy-orders, etsy-items, online-retail-ii, "
+    "online-retail, olist-orders, cdnow-master, sheet-tr, sheet-bn"
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -57,18 +66,26 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     customers: Annotated[int | None, typer.Option(min=1, help="How many customers; the preset says if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed makes another shop.")] = 7,
-    preset: Annotated[str, typer.Option(help="tiny, small, standard or null.")] = "tiny",
+    preset: Annotated[str, typer.Option(help=f"tiny, small, standard or null; or a shop with one trap in it: {TRAPS}.")] = "tiny",
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", metavar="FORMAT", help=f"Write raw exports with the dirt such files have, as one of: {RAW_FORMATS}."),
+    ] = None,
 ) -> None:
-    """Make a simulated shop to try everything on.
+    """Make a simulated shop to try everything on: as a shop's folder, or as the raw exports of another program.
 
     Example: loyalty-lab demo build/demo
     """
     from loyalty_lab import demo as simulated
+    from loyalty_lab.demo import exports
 
     made = simulated.make(customers=customers, seed=seed, preset=preset)
-    simulated.write(made, folder)
+    if as_:
+        exports.write(made, folder, as_)
+    else:
+        simulated.write(made, folder)
     typer.echo(f"{folder}: a {preset} shop of {len(made.tables['customers']):,} customers and {len(made.tables['orders']):,} orders.")
-    typer.echo(f"Next: loyalty-lab check {folder}")
+    typer.echo(f"Next: loyalty-lab new my-shop {folder}/*.csv" if as_ else f"Next: loyalty-lab check {folder}")
 
 
 @app.command()
@@ -198,19 +215,19 @@ def round_(
 
     Example: loyalty-lab round my-shop --void follow-up-letters
     """
-    from loyalty_lab import assignment, lists, report
+    from loyalty_lab import assignment, bookkeeping
+    from loyalty_lab.ledger import LEDGER
     from loyalty_lab.shop import load_settings
     from loyalty_lab.tactics import find
 
     if void and rebuild:
         raise UsageError("--void", "and --rebuild were given together", "give one of them")
     load_settings(shop)
-    ledger = shop / lists.LEDGER
     if rebuild:
-        typer.echo(f"rounds/{ledger.name}: {report.rebuild_ledger(shop, lambda line: _say(f'{shop}: {line}'))} rows written anew")
+        typer.echo(f"{LEDGER.as_posix()}: {bookkeeping.rebuild(shop, lambda line: _say(f'{shop}: {line}'))} rows written anew")
     elif void:
-        assignment.append(ledger, assignment.void(assignment.read_ledger(ledger), find(void).slug))
-    written = assignment.read_ledger(ledger)
+        bookkeeping.void_round(shop, find(void).slug)
+    written = bookkeeping.read(shop)
     stands = assignment.standing(written)
     for cycle in assignment.rounds(written):
         arms = stands.loc[stands["round"] == cycle.name, "arm"].value_counts()

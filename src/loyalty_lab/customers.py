@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,8 @@ import pandas as pd
 from loyalty_lab.errors import InputError
 
 if TYPE_CHECKING:
+    import duckdb
+
     from loyalty_lab.shop import Shop
 
 QUERIES = Path(__file__).parent / "sql"
@@ -19,6 +23,7 @@ PURCHASE_COLUMNS = ("customer_id", "ordered_at", "net_amount")
 HORIZONS = (30, 60, 91, 126, 182, 364)
 RETURNED_SHARE = 0.75
 FEWEST_AT_RISK = 10
+MANY_ORDERS = 5_000_000
 
 
 def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = None, **more: int) -> pd.DataFrame:
@@ -34,7 +39,8 @@ def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = N
     cutoff : datetime.date
         Last day that may be seen.
     threads : int, optional
-        Threads of the database; all types are exact until the end, so the answer does not depend on it.
+        Threads of the database; one below five million orders, where more take longer in all than they save, and
+        else as many as the machine has. All types are exact until the end, so the answer does not depend on it.
     **more : int
         Further parameters of the file.
 
@@ -54,8 +60,6 @@ def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = N
     >>> query("purchase_days", orders, date(2026, 3, 31))["spend"].tolist()
     [9.5]
     """
-    import duckdb
-
     missing = [column for column in PURCHASE_COLUMNS if column not in orders.columns]
     if missing:
         raise InputError("orders", f"lacks the column {missing[0]!r}; it has {list(orders.columns)}", "rename or add the column")
@@ -64,10 +68,19 @@ def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = N
     if known.empty:
         known = known.astype({"customer_id": "str", "ordered_at": "datetime64[us]", "net_amount": "float64"})
     text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
-    with duckdb.connect(config={"threads": threads} if threads else {}) as db:
+    threads = threads or (1 if len(known) < MANY_ORDERS else None)
+    with _database(os.getpid(), threads).cursor() as db:
         db.register("orders", known)
         answer = db.execute(text, {"cutoff": pd.Timestamp(cutoff).date(), **more}).df()
     return answer.set_index("customer_id")
+
+
+@cache
+def _database(process: int, threads: int | None) -> duckdb.DuckDBPyConnection:
+    """One empty database in memory for all queries of a process: opening one takes longer than asking it. A fork opens its own."""
+    import duckdb
+
+    return duckdb.connect(config={"threads": threads} if threads else {})
 
 
 def _check_whole(known: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from loyalty_lab import charts, outlook, pages, spreads, tactics
+from loyalty_lab import charts, gains, outlook, pages, spreads, tactics
 from loyalty_lab.language import DIGITS, LOCALES, NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Result
@@ -47,6 +47,7 @@ def build(
     RenderError
         If a text is missing, or speaks of something a result does not hold.
     """
+    results = gains.joined(results)
     book = Book(results, actions, shop, intake_report, run, language)
     practices = [spreads.tactic_page(book, results[slug]) for slug in _in_order(results)]
     return {
@@ -136,7 +137,7 @@ def glance(book: Book) -> dict[str, Any]:
     result, chosen = book.ready("scorecard"), first_actions(book)
     answers = [_answer(book, result, "working"), _answer(book, result, "attention"), _now(book, len(chosen))]
     if (read := book.results.get(outlook.ROUNDS)) and read.status == "ready":
-        answers[0]["text"] += f" {book.message(read, 'headline')}."
+        answers[0]["text"] += f" {book.message(read, 'headline')}{book.say('full_stop')}"
     if result and (spark := pages.sparkline(book, result, "customer_retention_rate")):
         answers[0] |= {"spark": spark, "caption": book.say("glance.spark")}
     return {
@@ -153,6 +154,12 @@ def glance(book: Book) -> dict[str, Any]:
     }
 
 
+def _stops(book: Book) -> list[str]:
+    """What rounds have shown to harm or to lose money, each in a sentence."""
+    found = [(slug, gains.stopped(book.results[slug])) for slug in _in_order(book.results)]
+    return [book.say(f"glance.{why}", name=spreads.name(book, slug)) for slug, why in found if why]
+
+
 def _answer(book: Book, result: Result | None, role: str) -> dict[str, Any]:
     message = result.message(role) if result else None
     short = message.key.replace(f".{role}.", f".{role}_short.") if message else ""
@@ -166,36 +173,29 @@ def _answer(book: Book, result: Result | None, role: str) -> dict[str, Any]:
 
 
 def _now(book: Book, n: int) -> dict[str, Any]:
-    short = book.part("glance.now_answer")[n - 1] if n else book.say("glance.now_none")
-    text = book.say("glance.now_text" if n else "glance.now_none_text")
-    return {"q": book.say("glance.now"), "a": short, "text": text, "spark": None, "caption": ""}
+    stops = _stops(book)
+    short = book.part("glance.now_answer")[n - 1] if n else book.say("glance.now_stop" if stops else "glance.now_none")
+    text = [book.say("glance.now_text")] if n else [] if stops else [book.say("glance.now_none_text")]
+    return {"q": book.say("glance.now"), "a": short, "text": " ".join([*stops, *text]), "spark": None, "caption": ""}
 
 
 def first_actions(book: Book) -> list[dict[str, Any]]:
-    """The first five actions: measured gains by their lower bound, then campaigns by the smallest break-even (ties by
-    the money at stake), then duties by how many are overdue, then lists to know, then data to collect."""
-    ready = {slug for slug, result in book.results.items() if result.status == "ready"}
-    lists = [action for action in book.actions if action.get("count") and action["slug"] in ready]
+    """The first five actions in the order of `gains.place`; what has done harm or lost money is none of them."""
+    going = {slug for slug, result in book.results.items() if result.status == "ready" and not gains.stopped(result)}
+    lists = [action for action in book.actions if action.get("count") and action["slug"] in going]
     missing = [{"slug": slug, "kind": "data"} for slug in _in_order(book.results) if book.results[slug].status == "needs data"]
     return [_action(book, action) for action in sorted(lists + missing, key=lambda action: _rank(book, action))[:MOST_ACTIONS]]
 
 
 def _rank(book: Book, action: dict[str, Any]) -> tuple:
-    value, slug = book.results[action["slug"]].value, action["slug"]
-    if value and value.grade in ("A", "B") and value.low is not None and value.low > 0:
-        return 0, -value.low, 0.0, slug
-    if action["kind"] == "campaign":
-        rate = value.break_even_rate if value and value.break_even_rate is not None else float("inf")
-        return 1, rate, -(value.high or value.amount or 0.0) if value else 0.0, slug
-    if action["kind"] == "duty":
-        return 2, -((action.get("extra") or {}).get("overdue") or action["count"]), 0.0, slug
-    return (3 if action["kind"] == "watch" else 4), 0.0, 0.0, slug
+    overdue = (action.get("extra") or {}).get("overdue") or action.get("count") or 0
+    return (*gains.place(book.results[action["slug"]], action["kind"], overdue), action["slug"])
 
 
 def _action(book: Book, action: dict[str, Any]) -> dict[str, Any]:
     slug, data = action["slug"], action["kind"] == "data"
-    value = None if data else book.results[slug].value
-    large, note = spreads.worth_words(book, value, (action.get("extra") or {}).get("cost"))
+    value, measure = (None, None) if data else (book.results[slug].value, book.results[slug].measure)
+    large, note = spreads.worth_words(book, value, (action.get("extra") or {}).get("cost"), measure)
     return {
         "what": book.say("glance.data_what", name=spreads.name(book, slug)) if data else _own(book, slug, "what", action),
         "why": book.say("glance.data_why") if data else _own(book, slug, "why", action),

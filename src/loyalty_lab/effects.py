@@ -58,6 +58,18 @@ def detectable_difference(base_rate: float, treated: int, control: int, alpha: f
     return high
 
 
+def detectable_by(standard_error: float, alpha: float = ALPHA, power: float = POWER) -> float | None:
+    """Return the smallest difference that an estimate this unsure will show; None where it says nothing.
+
+    Examples
+    --------
+    >>> round(detectable_by(0.02), 3)
+    0.056
+    """
+    normal = NormalDist()
+    return standard_error * (normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)) if standard_error > 0 else None
+
+
 def _shows(base_rate: float, rise: float, treated: int, control: int, alpha: float, power: float) -> bool:
     normal, raised = NormalDist(), base_rate + rise
     pooled = (base_rate * control + raised * treated) / (treated + control)
@@ -82,8 +94,8 @@ def people_needed(base_rate: float, rise: float, alpha: float = ALPHA, power: fl
 
 
 def rounds_to_pool(base_rate: float, eligible: int, rise: float = PROVABLE) -> int | None:
-    """Return how many rounds like this one must be pooled to show a rise; None above two dozen."""
-    if not eligible:
+    """Return how many rounds like this one must be pooled to show a rise; None above two dozen, or where all but everybody comes anyway."""
+    if not eligible or base_rate + rise > 1:
         return None
     rounds = ceil(2 * people_needed(base_rate, rise) / eligible)
     return rounds if rounds <= MOST_ROUNDS else None
@@ -94,14 +106,68 @@ def verdict(measure: Measure) -> Message | None:
 
     Examples
     --------
-    >>> verdict(Measure(design="holdout", outcome="repeat", window_days=60, checks={"provable": False, "rounds_to_pool": 3})).key
+    >>> verdict(Measure(design="holdout", outcome="repeat", window_days=60, mde=0.2, checks={"provable": False, "rounds_to_pool": 3})).key
     'measure.verdict.pool'
     """
     if "provable" not in measure.checks:
         return None
     rounds = measure.checks.get("rounds_to_pool")
-    kind = "alone" if measure.checks["provable"] else "pool" if rounds else "never"
+    kind = "alone" if measure.checks["provable"] else "pool" if rounds else "nothing" if measure.mde is None else "never"
     return Message(key=f"measure.verdict.{kind}", args={"rounds_to_pool": rounds})
+
+
+def caution(measure: Measure) -> Message | None:
+    """Say, where it is so, that an effect which already pays is too small for this round to show.
+
+    Examples
+    --------
+    >>> caution(Measure(design="holdout", outcome="repeat", window_days=60, mde=0.2, checks={"break_even_rate": 0.03})).key
+    'measure.unseen'
+    """
+    rate = measure.checks.get("break_even_rate")
+    if measure.mde is None or rate is None or rate >= measure.mde:
+        return None
+    return Message(key="measure.unseen")
+
+
+def power_rows(measure: Measure) -> list[tuple[str, float | None, str]]:
+    """Return what is known of a test before its start, as rows of text key, value and unit; none where there is no control group.
+
+    Examples
+    --------
+    >>> power_rows(Measure(design="duty", outcome="list", window_days=60))
+    []
+    """
+    if measure.design != "holdout":
+        return []
+    checks = measure.checks
+    rows = [("measure.row.people", checks.get("eligible"), "count"), ("measure.row.base_rate", checks.get("base_rate"), "share")]
+    rows += [("common.know.mde", measure.mde, "points"), ("measure.row.break_even", checks.get("break_even_rate"), "points")]
+    return [row for row in rows if row[1] is not None or row[0] == "common.know.mde"]
+
+
+def as_drawn(measure: Measure, treated: int, control: int) -> Measure:
+    """Return a plan for the people who were drawn in the end, after consent, contact gap and capacity.
+
+    Examples
+    --------
+    >>> plan = Measure(design="holdout", outcome="repeat", window_days=60, mde=0.08, checks={"base_rate": 0.3, "eligible": 1000})
+    >>> round(as_drawn(plan, 40, 40).mde, 2)
+    0.31
+    """
+    base_rate = measure.checks.get("base_rate")
+    if base_rate is None or min(treated, control) < 1:
+        return measure
+    mde = detectable_difference(base_rate, treated, control)
+    return measure.model_copy(update={"mde": mde, "checks": measure.checks | _proof(base_rate, treated, control, mde)})
+
+
+def _proof(base_rate: float | None, treated: int, control: int, mde: float | None) -> dict[str, float | bool | None]:
+    """How many take part, and what that many can prove."""
+    n = treated + control
+    rounds = rounds_to_pool(base_rate, n) if n > 1 else None
+    provable = mde is not None and mde <= PROVABLE
+    return {"eligible": n, "treated": treated, "control": control, "rounds_to_pool": rounds, "provable": provable}
 
 
 def plan_for(kind: str, candidates: pd.DataFrame, forecast: pd.DataFrame, worth, report_date: date, horizon_days: int) -> Measure:
@@ -134,13 +200,6 @@ def plan_for(kind: str, candidates: pd.DataFrame, forecast: pd.DataFrame, worth,
     base_rate = float(1 - stay.mean()) if n else None
     treated = round(n * treated_share(n)) if n else 0
     mde = detectable_difference(base_rate, treated, n - treated) if n > 1 else None
-    checks = {
-        "base_rate": base_rate,
-        "eligible": n,
-        "treated": treated,
-        "control": n - treated,
-        "rounds_to_pool": rounds_to_pool(base_rate, n) if n > 1 else None,
-        "break_even_rate": worth.value.break_even_rate if worth else None,
-        "provable": mde is not None and mde <= PROVABLE,
-    }
+    checks = {"base_rate": base_rate, "break_even_rate": worth.value.break_even_rate if worth else None}
+    checks |= _proof(base_rate, treated, n - treated, mde)
     return Measure(design="holdout", outcome="repeat", window_days=horizon_days, mde=mde, read_on=read_on, checks=checks)

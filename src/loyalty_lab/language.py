@@ -141,6 +141,10 @@ class Texts:
         """Write a difference of two shares in percentage points."""
         return self._unit("points", value, None if _missing(value) else round(100 * float(value), 1), 1)
 
+    def tenths(self, value: Any) -> str:
+        """Write a difference of two shares in percentage points, without the word."""
+        return NOTHING if _missing(value) else self._number(100 * float(value), 1)
+
     def days(self, value: Any) -> str:
         """Write a length of time; a broken one below two days in hours."""
         if not _missing(value) and 0 < value < 2 and value % 1:

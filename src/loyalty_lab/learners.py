@@ -192,8 +192,8 @@ class BuyerSpend(RegressorMixin, BaseEstimator):
 
     def both(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return the expected spend by the ridge and by the trees."""
-        said = self.predict_log(X)
-        trees = self.trees_.predict(self.standardiser_.transform(X)) * self.scale_
+        Z = self.standardiser_.transform(X)
+        said, trees = self.ridge_.predict(Z), self.trees_.predict(Z) * self.scale_
         return np.exp(said) * np.interp(said, self.middles_, self.smearing_), trees
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:

@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from loyalty_lab import assignment, returned, tactics
-from loyalty_lab.customers import customer_summary, not_to_be_contacted
-from loyalty_lab.errors import InputError
+from loyalty_lab import gains, ledger, returned, tactics, verification
+from loyalty_lab.desk import Chosen, Desk, decide
 from loyalty_lab.language import Texts
+from loyalty_lab.ledger import LEDGER
 from loyalty_lab.results import Result, write_atomically
 from loyalty_lab.shop import Shop
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-LEDGER = Path("rounds") / "assignments.csv"
 IDENTITIES = Path("private") / "identities.parquet"
 SALT = Path("private") / "salt"
 CONTACT_FIELDS = {"phone": "phone", "mail": "email", "letter": "address"}
 COLUMNS = ("number", "name", "contact", "reason", "rank", "at_stake", "channel", "kind", "list", "outcome")
 WIDTHS = (14, 24, 34, 60, 7, 11, 11, 24, 22, 26)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What the lists are made from: the shop at the cutoff, who is who, the secret, the ledger so far, and who has said no since."""
-
-    shop: Shop
-    identities: pd.DataFrame
-    salt: str
-    ledger: pd.DataFrame
-    cutoff: date
-    report_date: date
-    window_days: int
-    opted_out: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Who stands on one list; of a campaign also how many might have, how many are kept aside, and its round."""
-
-    people: pd.DataFrame
-    eligible: int
-    held_out: int = 0
-    cycle: assignment.Round | None = None
 
 
 def make_lists(
@@ -66,13 +37,14 @@ def make_lists(
     Parameters
     ----------
     shop_folder : pathlib.Path
-        Its ``private/`` is read, its ``rounds/assignments.csv`` appended to.
+        Its ``private/`` is read and its ledger sealed there, its ``rounds/assignments.csv`` appended to.
     shop : Shop
         Cut at the cutoff.
     candidates : dict of str to pandas.DataFrame
         By slug, as a tactic's `act` gives them.
     found : dict of str to Result
-        By slug; the break-even orders the campaigns.
+        By slug, with `last-round` where there is one: what rounds have measured and the break-even order the campaigns, and one
+        that did harm has no list.
     cutoff, report_date : datetime.date
     horizon_days : int
         How long a round runs.
@@ -82,43 +54,27 @@ def make_lists(
     Returns
     -------
     list of dict
-        One entry a list: slug, kind, list (file name), count, held_out, eligible, expected_gain.
+        One entry a list: slug, kind, list (file name), count, held_out, eligible, expected_gain, read_on.
 
     Raises
     ------
     InputError
-        If the ledger cannot be written or read; then no list is written.
+        If the ledger or a returned list is damaged, or the ledger cannot be written; then no list is written.
     """
-    ledger = assignment.read_ledger(shop_folder / LEDGER)
     salt = (shop_folder / SALT).read_text(encoding="ascii").strip()
-    told = returned.read(shop_folder / returned.FOLDER, ledger, salt)
-    opted_out = frozenset(told.loc[told["outcome"] == "opt_out", "unit"])
-    desk = Desk(shop, read_identities(shop_folder / IDENTITIES), salt, ledger, cutoff, report_date, horizon_days, opted_out)
-    chosen: dict[str, Chosen] = {}
-    taken: set[str] = set()
-    for slug in by_break_even(candidates, found):
-        people = _may_be_contacted(desk, slug, candidates[slug], taken)
-        cycle, drawn = _draw(desk, slug, people, shop_folder)
-        treated = drawn.loc[drawn["arm"] == "treated", "unit"]
-        chosen[slug] = Chosen(people[people["unit"].isin(treated)], len(people), len(drawn) - len(treated), cycle)
-        taken |= set(drawn["unit"])
-    for slug, frame in candidates.items():
-        if tactics.find(slug).kind != "campaign":
-            chosen[slug] = Chosen(_with_unit(desk, frame), len(frame))
-    out.mkdir(parents=True, exist_ok=True)
-    return [_write(desk, slug, chosen[slug], found[slug], out) for slug in sorted(chosen)]
-
-
-def by_break_even(candidates: Iterable[str], found: dict[str, Result]) -> list[str]:
-    """Return the campaigns in page one's order: smallest break-even rate first, ties by money at stake."""
+    written, identities = verification.read_verified(shop_folder, salt), read_identities(shop_folder / IDENTITIES)
+    told = returned.read(shop_folder / returned.FOLDER, written, salt, identities["merged_id"])
+    desk = Desk(shop, identities, salt, written, told, cutoff, report_date, horizon_days)
+    frames = {slug: desk.with_unit(frame) for slug, frame in candidates.items()}
     campaigns = [slug for slug in candidates if tactics.find(slug).kind == "campaign"]
-
-    def place(slug: str) -> tuple:
-        value = found[slug].value
-        rate = value.break_even_rate if value and value.break_even_rate is not None else float("inf")
-        return rate, -((value.high if value else None) or 0), slug
-
-    return sorted(campaigns, key=place)
+    chosen, new = decide(desk, {slug: frames[slug] for slug in gains.campaigns(campaigns, found)})
+    if new:
+        ledger.append(shop_folder / LEDGER, pd.concat(new, ignore_index=True), seen=written)
+    ledger.seal(shop_folder)
+    chosen |= {slug: Chosen(frame, len(frame)) for slug, frame in frames.items() if slug not in campaigns}
+    out.mkdir(parents=True, exist_ok=True)
+    worth = gains.joined(found)
+    return [_write(desk, slug, chosen[slug], worth[slug], out) for slug in sorted(chosen)]
 
 
 def read_identities(path: Path) -> pd.DataFrame:
@@ -130,55 +86,11 @@ def read_identities(path: Path) -> pd.DataFrame:
     return frame.set_index("customer_id")
 
 
-def _with_unit(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame:
-    units = desk.identities["merged_id"].reindex(frame["pseudonym"]).to_numpy()
-    if pd.isna(units).any():
-        raise InputError(
-            "private/identities.parquet", f"does not know {frame['pseudonym'][pd.isna(units)].iloc[0]!r}", "delete cache/ and run again"
-        )
-    return frame.assign(unit=units)
-
-
-def _may_be_contacted(desk: Desk, slug: str, frame: pd.DataFrame, taken: set[str]) -> pd.DataFrame:
-    """Those with consent, outside the contact gap and other rounds, as many as can be dealt with in a week."""
-    people = _with_unit(desk, frame)
-    barred = taken | _in_other_rounds(desk, slug) | desk.opted_out
-    people = people[~people["pseudonym"].isin(not_to_be_contacted(desk.shop, desk.cutoff)) & ~people["unit"].isin(barred)]
-    share = assignment.treated_share(len(people))
-    kept = []
-    for channel, group in people.groupby("channel", sort=True):
-        limit = desk.shop.settings.capacity.get(channel)
-        kept.append(group if limit is None else group.nsmallest(round(limit / share), "rank"))
-    return pd.concat(kept).sort_values("rank", ignore_index=True) if kept else people
-
-
-def _in_other_rounds(desk: Desk, slug: str) -> set[str]:
-    """Units with an arm in a round of another tactic that was opened earlier and still goes on."""
-    busy: set[str] = set()
-    for other in sorted(set(desk.ledger["slug"]) - {slug}):
-        cycle = assignment.running(desk.ledger, other, desk.cutoff)
-        if cycle is not None and cycle.opened_on < desk.cutoff:
-            stands = assignment.standing(desk.ledger)
-            busy |= set(stands.loc[stands["round"] == cycle.name, "unit"])
-    return busy
-
-
-def _draw(desk: Desk, slug: str, people: pd.DataFrame, shop_folder: Path) -> tuple[assignment.Round, pd.DataFrame]:
-    """The round of one campaign and its arms, in the ledger before anything else happens."""
-    summary = customer_summary(desk.shop.orders, desk.cutoff).reindex(people["pseudonym"])
-    spend = (summary["monetary_value"] * summary["frequency"]).fillna(0.0).to_numpy()
-    stratum = ["regular" if repeats >= 3 else "nearly" if repeats >= 1 else "once" for repeats in summary["frequency"].fillna(0)]
-    described = pd.DataFrame({"unit": people["unit"].to_numpy(), "stratum": stratum, "spend": spend})
-    cycle, drawn, new = assignment.arms_for(desk.salt, desk.ledger, slug, desk.cutoff, desk.report_date, desk.window_days, described)
-    assignment.append(shop_folder / LEDGER, new)
-    return cycle, drawn
-
-
 def _write(desk: Desk, slug: str, chosen: Chosen, result: Result, out: Path) -> dict[str, Any]:
     kind = tactics.find(slug).kind
     texts = Texts(desk.shop.settings.languages[0], currency=desk.shop.settings.currency)
     people = chosen.people.sort_values("rank", ignore_index=True)
-    code = returned.list_code(desk.salt, chosen.cycle.name) if chosen.cycle else ""
+    code = returned.list_code(desk.salt, chosen.cycle.name if chosen.cycle else f"{slug}@{desk.cutoff}")
     rows = [_row(desk, texts, kind, code, person) for person in people.itertuples()]
     heads = [texts.say(f"lists.column.{name}") for name in COLUMNS]
     made = {"csv": _csv(heads, rows), "xlsx": _workbook(heads, rows, texts, texts.say(f"{slug}.name"), desk.report_date)}

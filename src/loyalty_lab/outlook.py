@@ -84,19 +84,22 @@ def _segments(book: Book, result: Result) -> list[dict[str, Any]]:
 
 def _last_round(book: Book, result: Result) -> list[dict[str, Any]]:
     say, figure = book.texts.say, book.figure(result.figures[0]) if result.figures else None
+    several = _table(book, result, "together", _pooled_row) if any(row["rounds"] > 1 for row in _rows(result, "together")) else None
     checked = _said(book, result, "check") or ([say("last-round.says.checks_none")] if result.rounds else [])
     return [
         _part(say("last-round.says.found"), lead=book.message(result, "stand"), figure=figure),
-        _part(
-            say("last-round.says.rounds"),
-            table=_rounds(book, result),
-            lines=_said(book, result, "read"),
-            note=say("last-round.note.rounds"),
-        ),
-        _part(say("last-round.says.checks"), lines=checked),
+        _part(say("last-round.says.rounds"), table=_table(book, result, "rounds", _round_row), lines=_said(book, result, "read"),
+              note=say("last-round.note.rounds")),
+        _part(say("last-round.says.together"), table=several, lines=_said(book, result, "several"), note=say("last-round.note.together")),
+        _part(say("last-round.says.spend"), table=_table(book, result, "spend", _spend_row), lines=_said(book, result, "spent"),
+              note=say("last-round.note.spend")),
+        _part(say("last-round.says.profit"), table=_table(book, result, "profit", _profit_row), lines=_said(book, result, "paid"),
+              note=say("last-round.note.profit")),
+        _part(say("last-round.says.checks"), table=_table(book, result, "checks", _check_row),
+              lines=[*checked, *_said(book, result, "reached")], note=say("last-round.note.checks")),
         _part(say("last-round.says.running"), lines=_said(book, result, "running")),
         _part(book.say("forecast.means"), lines=book.texts.part("last-round.means.line")),
-    ]
+    ]  # fmt: skip
 
 
 PARTS: dict[str, Callable[[Book, Result], list[dict[str, Any]]]] = {
@@ -178,23 +181,52 @@ def _rfm(book: Book, result: Result) -> dict[str, Any] | None:
     return {"head": book.texts.part("segments.head.rfm"), "rows": rows} if rows else None
 
 
-def _rounds(book: Book, result: Result) -> dict[str, Any] | None:
-    """Of each round: the arms, how many of 100 came back in each, the difference and the verdict."""
-    rows = [
-        [
-            _named(book, row["slug"], "name"),
-            *(
-                f"{book.texts.count(row[arm])} · {book.texts.per100(row[f'back_{arm}'] / row[arm] if row[arm] else None)}"
-                for arm in ("treated", "control")
-            ),
-            _points(book, row),
-            book.texts.say(f"last-round.verdict.{row['verdict']}"),
-        ]
-        for row in _rows(result, "rounds")
-    ]
-    return {"head": book.texts.part("last-round.head.rounds"), "rows": rows} if rows else None
+def _table(book: Book, result: Result, name: str, row_of: Callable[[Book, dict], list[str]]) -> dict[str, Any] | None:
+    """One table about the rounds, a practice a row."""
+    rows = [[_named(book, row["slug"], "name"), *row_of(book, row)] for row in _rows(result, name)]
+    return {"head": book.texts.part(f"last-round.head.{name}"), "rows": rows} if rows else None
 
 
-def _points(book: Book, row: dict[str, Any]) -> str:
-    points = book.texts.points
-    return points(row["effect"]) if row["low"] is None else f"{points(row['effect'])} ({book.range(row['low'], row['high'], 'points')})"
+def _round_row(book: Book, row: dict[str, Any]) -> list[str]:
+    """The arms, how many of 100 came back in each, the difference, the smallest that would have shown, and the verdict."""
+    texts = book.texts
+    rates = [row[f"back_{arm}"] / row[arm] if row[arm] else None for arm in ("treated", "control")]
+    arms = [f"{texts.count(row[arm])} · {texts.per100(rate)}" for arm, rate in zip(("treated", "control"), rates, strict=True)]
+    return [*arms, *_verdict(book, row)]
+
+
+def _pooled_row(book: Book, row: dict[str, Any]) -> list[str]:
+    return [book.texts.count(row["rounds"]), book.texts.count(row["people"]), *_verdict(book, row)]
+
+
+def _verdict(book: Book, row: dict[str, Any]) -> list[str]:
+    tenths = book.texts.tenths
+    difference = tenths(row["effect"]) + _in_brackets(book, row["low"], row["high"], "tenths")
+    return [difference, tenths(row["mde"]), book.texts.say(f"last-round.verdict.{row['verdict']}")]
+
+
+def _spend_row(book: Book, row: dict[str, Any]) -> list[str]:
+    return [_with_range(book, row, name, "money") for name in ("spend", "capped", "per_order")]
+
+
+def _profit_row(book: Book, row: dict[str, Any]) -> list[str]:
+    money = book.texts.money
+    return [money(row["margin"]), money(row["spent_on_contacts"]), _with_range(book, row, "profit", "money")]
+
+
+def _check_row(book: Book, row: dict[str, Any]) -> list[str]:
+    texts = book.texts
+    contacted = book.say("of", x=row["reached_controls"], n=row["controls"])
+    reached = texts.share(row["told"]) if row["told"] else texts.say("last-round.word.untold")
+    unlike = texts.ratio(None if row["apart"] is None else abs(row["apart"]))
+    return [texts.say(f"last-round.word.{'yes' if row['as_drawn'] else 'no'}"), unlike, texts.tenths(row["before"]), contacted, reached]
+
+
+def _with_range(book: Book, row: dict[str, Any], name: str, unit: str) -> str:
+    """A value with its range in brackets."""
+    return book.texts.value(row[name], unit) + _in_brackets(book, row[f"{name}_low"], row[f"{name}_high"], unit)
+
+
+def _in_brackets(book: Book, low: float | None, high: float | None, unit: str) -> str:
+    """A range on a line of its own."""
+    return "" if low is None else f"\n({book.range(low, high, unit)})"

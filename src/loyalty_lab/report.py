@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loyalty_lab import __version__, intake, results, run, tactics
+from loyalty_lab import __version__, intake, lock, results, run, tactics
 from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.intake import saying
 from loyalty_lab.language import Texts
@@ -73,11 +72,15 @@ def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Rep
     Raises
     ------
     InputError
-        If the shop cannot be read, its data are stale, or the output folder cannot be written.
+        If the shop cannot be read, its data are stale, the output folder cannot be written, or another run works on the shop.
     RenderError
         If the pages cannot be made.
     """
-    shop_folder = Path(shop_folder)
+    with lock.alone(shop_folder):
+        return _make(Path(shop_folder), order, step)
+
+
+def _make(shop_folder: Path, order: Order, step: Step) -> Report:
     chosen = run.pages(order.only)
     step("reading the exports")
     taken = intake.read(shop_folder)
@@ -91,12 +94,12 @@ def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Rep
         done = partial(_told, step)
         outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, done, order.edition)
         step("drawing arms and writing lists")
-        actions = _write_lists(shop_folder, taken, shop, cutoff, report_date, horizon_days, stage)
+        actions = write_lists(shop_folder, shop, cutoff, report_date, horizon_days, stage)
         about = _about(taken, order, cutoff, report_date, horizon_days)
         for language in order.languages or tuple(shop.settings.languages):
             step(f"printing the playbook ({language})")
             _print_pages(taken, shop, actions, about, language, order.paper, stage)
-        _write_log(about, outcomes, taken, stage)
+        _write_log(about | {"returned": _returned(shop_folder)}, outcomes, taken, stage)
         for leftover in (run.SETTINGS_FILE, ROUNDS_FILE, *FORECAST_PARTS):
             (stage / leftover).unlink()
     return Report(_place(shop_folder, order, cutoff), tuple(o.page.slug for o in outcomes if o.status == "failed"))
@@ -132,6 +135,7 @@ def _place(shop_folder: Path, order: Order, cutoff: date) -> Path:
 def _staged(target: Path):
     """Give a temporary folder beside `target` that takes its place when the work is whole."""
     stage = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    lock.sweep(target.parent, f"{target.name}.*")
     try:
         stage.mkdir(parents=True)
     except OSError as error:
@@ -181,74 +185,25 @@ def _write_rounds(shop_folder: Path, cutoff: date, stage: Path) -> None:
     results.write_atomically(stage / ROUNDS_FILE, rows.to_csv(index=False, lineterminator="\n").encode())
 
 
-def _write_lists(
-    shop_folder: Path, taken: intake.Intake, shop: Shop, cutoff: date, report_date: date, horizon_days: int, stage: Path
-) -> list[dict[str, Any]]:
-    from loyalty_lab import lists
+def _returned(shop_folder: Path) -> list[str]:
+    """Which returned lists this run has seen, by their SHA-256; a file's name may be a person's."""
+    from loyalty_lab import returned
 
-    found = {
-        tactic.slug: results.load(path) for tactic in tactics.CATALOGUE if (path := stage / "results" / f"{tactic.slug}.json").exists()
-    }
-    candidates = {slug: _candidates(stage, slug) for slug, result in found.items() if result.status == "ready"}
+    return [digest for _, digest in returned.digests(shop_folder / returned.FOLDER)]
+
+
+def write_lists(shop_folder: Path, shop: Shop, cutoff: date, report_date: date, horizon_days: int, stage: Path) -> list[dict[str, Any]]:
+    """Draw arms and write lists from the results of the notebooks in `stage`; what `lists.make_lists` returns."""
+    from loyalty_lab import gains, lists
+
+    slugs = [tactic.slug for tactic in tactics.CATALOGUE]
+    found = {slug: results.load(path) for slug in (*slugs, gains.ROUNDS) if (path := stage / "results" / f"{slug}.json").exists()}
+    candidates = {slug: _candidates(stage, slug) for slug, result in found.items() if slug in slugs and result.status == "ready"}
     actions = lists.make_lists(
         shop_folder, shop, candidates, found, cutoff=cutoff, report_date=report_date, horizon_days=horizon_days, out=stage / "lists"
     )
     _write_json(stage / "results" / "actions.json", results.plain(actions))
     return actions
-
-
-def rebuild_ledger(shop_folder: Path, step: Step = lambda line: None) -> int:
-    """Write a lost ledger anew: every earlier report's arms, drawn again in the order of the reports.
-
-    The lot hangs on the shop's secret, the tactic, the cutoff and the person alone, so that the same exports, settings and
-    candidates give the arms they gave then. The lists made on the way are compared with those of the report.
-
-    Returns
-    -------
-    int
-        How many rows the ledger holds.
-
-    Raises
-    ------
-    InputError
-        If there is a ledger, or no report to rebuild it from, or a list comes out otherwise than it was handed over.
-    """
-    from loyalty_lab import assignment, lists
-
-    ledger = shop_folder / lists.LEDGER
-    if len(assignment.read_ledger(ledger)):
-        raise InputError(f"rounds/{ledger.name}", "is there and holds rounds", "move it away first; it is only rebuilt where it was lost")
-    made = sorted(path.parent for path in (shop_folder / "reports").glob("*/run.json"))
-    if not made:
-        raise InputError("reports/", "holds no report to rebuild the ledger from", "put the earlier reports back")
-    taken = intake.read(shop_folder)
-    for folder in made:
-        step(f"drawing the arms of {folder.name} again")
-        _draw_again(shop_folder, taken, folder)
-    return len(assignment.read_ledger(ledger))
-
-
-def _draw_again(shop_folder: Path, taken: intake.Intake, folder: Path) -> None:
-    """The arms of one report, and a check of its campaigns' lists against those that were handed over."""
-    about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    cutoff, report_date = (date.fromisoformat(about[name]) for name in ("cutoff", "report_date"))
-    place = shop_folder / "rounds" / f".{folder.name}.{os.getpid()}.tmp"
-    try:
-        shutil.copytree(folder / "results", place / "results")
-        actions = _write_lists(shop_folder, taken, taken.shop().until(cutoff), cutoff, report_date, about["horizon_days"], place)
-        for action in actions:
-            name = f"{action['slug']}.csv"
-            if action["kind"] == "campaign" and _numbers(place / "lists" / name) != _numbers(folder / "lists" / name):
-                remedy = "bring back the exports, shop.toml and private/ of that report"
-                raise InputError(f"reports/{folder.name}/lists/{name}", "names other people than are drawn now", remedy)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _numbers(path: Path) -> list[str]:
-    """The customers of a list, by the shop's own numbers."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return [row[0] for row in csv.reader(file)]
 
 
 def _candidates(stage: Path, slug: str) -> pd.DataFrame:

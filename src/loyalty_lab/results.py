@@ -110,7 +110,7 @@ class Claim(_Record):
 
 
 class Value(_Record):
-    """What a tactic is worth a year, in the shop's currency, and how sure that is."""
+    """What a tactic is worth, in the shop's currency, and how sure that is: a year, or where rounds were read, one round."""
 
     amount: Scalar = None
     low: Scalar = None

@@ -55,6 +55,8 @@ class Outcome:
 def pages(only: Iterable[str] = ()) -> list[Page]:
     """Return the notebooks in the playbook's order; `only` leaves out the tactics not named.
 
+    Those in ``training/`` are about no shop: no playbook has them.
+
     Raises
     ------
     UsageError
@@ -218,7 +220,7 @@ def _environment(values: dict[str, str]):
 
 
 def store_outputs(names: Iterable[str] = ()) -> None:
-    """Execute the clone's own notebooks on the demo shop and store their outputs in place."""
+    """Execute the clone's own notebooks on the demo shop, and the lessons, and store their outputs in place."""
     folder = share.folder("notebooks")
     for path in sorted(folder.rglob("*.ipynb")):
         if not names or path.stem in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -46,28 +47,36 @@ class Snapshot:
     spend: np.ndarray | None = None
     _asked: dict = field(default_factory=dict)
 
-    def _once(self, name: str, horizon_days: int) -> np.ndarray:
-        """One answer of every model of the bank, customers by models."""
+    def _once(self, name: str, horizon_days: int, work: Callable[[], np.ndarray]) -> np.ndarray:
+        """Work something out for a horizon when it is first asked for, and keep it."""
         if (name, horizon_days) not in self._asked:
-            answers = [getattr(model, name)(self.features, horizon_days).to_numpy() for model in self.bank.values()]
-            self._asked[name, horizon_days] = np.column_stack(answers)
+            self._asked[name, horizon_days] = work()
         return self._asked[name, horizon_days]
+
+    def _of_models(self, name: str, horizon_days: int) -> np.ndarray:
+        """One answer of every model of the bank, customers by models."""
+
+        def ask() -> np.ndarray:
+            return np.column_stack([getattr(model, name)(self.features, horizon_days).to_numpy() for model in self.bank.values()])
+
+        return self._once(name, horizon_days, ask)
 
     def no_purchase(self, name: str, horizon_days: int) -> np.ndarray:
         """P(no purchase in the horizon) of one model."""
-        return self._once("probability_no_purchase", horizon_days)[:, list(self.bank).index(name)]
+        return self._of_models("probability_no_purchase", horizon_days)[:, list(self.bank).index(name)]
 
     def odds(self, horizon_days: int) -> np.ndarray:
         """Log odds of staying away, customers by models."""
-        return logit(np.clip(self._once("probability_no_purchase", horizon_days), CLIP, 1 - CLIP))
+        never = self._of_models("probability_no_purchase", horizon_days)
+        return self._once("odds", horizon_days, lambda: logit(np.clip(never, CLIP, 1 - CLIP)))
 
     def posterior(self, horizon_days: int) -> np.ndarray:
         """Mean log odds of staying away over the bank."""
-        return self.odds(horizon_days).mean(axis=1)
+        return self._once("posterior", horizon_days, lambda: self.odds(horizon_days).mean(axis=1))
 
     def orders(self, horizon_days: int) -> np.ndarray:
         """Expected purchase days, mean over the bank."""
-        return self._once("expected_purchases", horizon_days).mean(axis=1)
+        return self._once("orders", horizon_days, lambda: self._of_models("expected_purchases", horizon_days).mean(axis=1))
 
     @cached_property
     def basket(self) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loyalty_lab import effects, tactics
+from loyalty_lab import effects, gains, tactics
 from loyalty_lab.language import NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Claim, Measure, Result, Value
@@ -12,11 +12,11 @@ from loyalty_lab.results import Claim, Measure, Result, Value
 FORM_ROWS = 18
 
 
-def worth_words(book: Book, value: Value | None, cost: Any = None) -> tuple[str, str]:
+def worth_words(book: Book, value: Value | None, cost: Any = None, measure: Measure | None = None) -> tuple[str, str]:
     """Say what a practice is worth in two short pieces, as its evidence allows.
 
     A or B with a range clear of zero: the amount and its range; A or B otherwise: "not shown" and
-    the cost. C or D: the break-even and "at most". E or nothing: a dash.
+    the cost. C or D: the break-even and "at most". E or nothing: a dash. What has driven people away: stop.
 
     Parameters
     ----------
@@ -24,6 +24,8 @@ def worth_words(book: Book, value: Value | None, cost: Any = None) -> tuple[str,
     value : Value or None
     cost : float, optional
         What the action costs, if known.
+    measure : Measure, optional
+        What rounds have shown of it.
 
     Returns
     -------
@@ -31,13 +33,24 @@ def worth_words(book: Book, value: Value | None, cost: Any = None) -> tuple[str,
         The words in large, and the note below them.
     """
     texts, grade = book.texts, value.grade if value else None
+    checks = measure.checks if measure else {}
+    if checks.get("verdict") == gains.HARMS:
+        return book.say("worth.harms"), book.say("worth.harms_note", effect=measure.effect)
     if grade in ("A", "B"):
-        if None not in (value.amount, value.low, value.high) and value.low > 0:
-            return texts.money(value.amount), book.range(value.low, value.high, "money")
+        if None not in (value.amount, value.low, value.high) and (value.low > 0 or value.high < 0):
+            found = book.range(value.low, value.high, "money")
+            return texts.money(value.amount), book.say("worth.a_round", range=found) if "days" in checks else found
+        cost = cost if cost is not None else _spent(checks)
         return book.say("worth.not_shown"), book.say("worth.cost", cost=cost) if cost is not None else book.say("worth.cost_unknown")
     if grade in ("C", "D"):
         return _unproven(book, value)
     return NOTHING, book.say("worth.unknown" if grade is None else "worth.no_value")
+
+
+def _spent(checks: dict[str, Any]) -> float | None:
+    """What the contacts of the last round cost."""
+    cost, treated = checks.get("cost"), checks.get("treated_last")
+    return None if None in (cost, treated) else cost * treated
 
 
 def _unproven(book: Book, value: Value) -> tuple[str, str]:
@@ -92,9 +105,11 @@ def tactic_page(book: Book, result: Result) -> dict[str, Any]:
 
 
 def _left(book: Book, result: Result) -> dict[str, Any]:
-    slug = result.notebook
+    slug, stopped = result.notebook, gains.stopped(result)
     return {
-        "title": book.message(result, "headline", name(book, slug)),
+        "title": book.say(f"glance.{stopped}", name=name(book, slug)).rstrip(".।։")
+        if stopped
+        else book.message(result, "headline", name(book, slug)),
         "why": _text(book, f"{slug}.why"),
         "stand": book.message(result, "stand"),
         "figures": [figure for figure in (book.figure(each) for each in result.figures[:1]) if figure],
@@ -119,14 +134,14 @@ def _lines(book: Book, key: str) -> list[str]:
 
 def _worth(book: Book, result: Result) -> dict[str, Any]:
     slug, value, action = result.notebook, result.value, entry(book, result.notebook)
-    large, note = worth_words(book, value, action.get("extra", {}).get("cost"))
+    large, note = worth_words(book, value, (action.get("extra") or {}).get("cost"), result.measure)
     return {
         "value": large,
         "note": note,
         **grade_words(book, value),
         "rows": _worth_rows(book, result),
-        "break_even_label": book.say("worth.break_even_label"),
-        "break_even": _break_even(book, value, action.get("kind") or _kind(slug)),
+        "break_even_label": book.say(f"worth.{'measured' if _is_measured(result) else 'break_even'}_label"),
+        "break_even": _break_even(book, result, action.get("kind") or _kind(slug)),
         "assumptions_label": book.say("worth.assumptions"),
         "assumptions": [_assumption(book, slug, key) for key in (value.assumptions if value else [])],
     }
@@ -147,9 +162,19 @@ def _worth_label(book: Book, slug: str, key: str) -> str:
     return book.texts.say(found) if found else clean(key)
 
 
-def _break_even(book: Book, value: Value | None, kind: str) -> str:
-    if value and value.grade in ("A", "B") and None not in (value.low, value.high):
-        return book.say("worth.measured_text", range=book.range(value.low, value.high, "money"))
+def _is_measured(result: Result) -> bool:
+    value = result.value
+    return gains.harms(result) or bool(value and value.grade in ("A", "B") and None not in (value.low, value.high))
+
+
+def _break_even(book: Book, result: Result, kind: str) -> str:
+    value = result.value
+    if gains.harms(result):
+        return book.say("worth.harms_text")
+    if _is_measured(result):
+        days = result.measure.checks.get("days") if result.measure else None
+        found = book.range(value.low, value.high, "money")
+        return book.say("worth.measured_round", range=found, days=days) if days else book.say("worth.measured_text", range=found)
     if value and value.break_even_rate is not None and value.break_even_rate > 1:
         return book.say("worth.never_text")
     if value and value.break_even_rate is not None:
@@ -169,14 +194,25 @@ def entry(book: Book, slug: str) -> dict[str, Any]:
 
 def _right(book: Book, result: Result, kind: str) -> dict[str, Any]:
     slug, action = result.notebook, entry(book, result.notebook)
+    stopped = gains.stopped(result)
     return {
-        "monday": [_step(book, slug, step) for step in _lines(book, f"{slug}.monday")],
-        "who": _who(book, slug, action.get("kind") or kind, action),
-        "know": _know(book, result.measure, action.get("read_on")),
+        "monday": [_step(book, slug, step) for step in (book.part(f"stop.{stopped}") if stopped else _lines(book, f"{slug}.monday"))],
+        "who": _stopped_list(book, stopped) if stopped else _who(book, slug, action.get("kind") or kind, action),
+        "know": _stopped_plan(book, result, stopped) if stopped else _know(book, result.measure, action),
         "says": [_says(book, slug, claim) for claim in result.claims],
         "care": _text(book, f"{slug}.care"),
         "teach": _teach(book, slug),
     }
+
+
+def _stopped_plan(book: Book, result: Result, why: str) -> dict[str, Any]:
+    """No plan for another round, but what the rounds read so far have shown."""
+    rows = _shown_so_far(book, result.measure) if result.measure else []
+    return {"text": book.say(f"glance.{why}", name=name(book, result.notebook)), "rows": rows, "verdict": ""}
+
+
+def _stopped_list(book: Book, why: str) -> dict[str, Any]:
+    return {"numbers": [], "list": "", "control": book.say(f"who.{why}")}
 
 
 def _teach(book: Book, slug: str) -> dict[str, Any] | None:
@@ -215,25 +251,47 @@ def spoken(action: dict[str, Any]) -> dict[str, Any]:
     return {"count": action.get("count"), "held_out": action.get("held_out"), "n": action.get("count"), **extra}
 
 
-def _know(book: Book, measure: Measure | None, read_on: str | None) -> dict[str, Any]:
-    """The plan in words; a round that is running already keeps its own reading date."""
+def _know(book: Book, measure: Measure | None, action: dict[str, Any]) -> dict[str, Any]:
+    """The plan in words, with what it can show; a round that is running already keeps its own reading date."""
     if measure is None:
         return {"text": book.say("know.none"), "rows": [], "verdict": ""}
-    texts, read_on = book.texts, read_on or measure.read_on
+    texts, read_on = book.texts, action.get("read_on") or measure.read_on
+    measure = _for_this_round(measure, action)
     rows = [[book.say("know.read_on"), texts.date(read_on)]] if read_on else []
-    rows.append([book.say("know.outcome"), _measured(book, "outcome", measure.outcome)])
+    if measure.design != "holdout":
+        rows.append([book.say("know.outcome"), _measured(book, "outcome", measure.outcome)])
     rows.append([book.say("know.window"), texts.days(measure.window_days)])
-    if measure.mde is not None:
-        rows.append([book.say("know.mde"), texts.points(measure.mde)])
-    if measure.effect is not None:
-        rows.append([book.say("know.effect"), texts.points(measure.effect)])
-    if measure.interval and None not in measure.interval[:2]:
-        rows.append([book.say("know.interval"), book.range(*measure.interval[:2], "points")])
-    if (base_rate := measure.checks.get("base_rate")) is not None:
-        rows.append([texts.say("measure.row.base_rate"), texts.share(base_rate)])
-    found = effects.verdict(measure)
+    rows += [[texts.say(key), texts.value(value, unit)] for key, value, unit in effects.power_rows(measure)]
+    doubts = () if measure.checks.get("verdict") == gains.WORKS else (effects.verdict(measure), effects.caution(measure))
+    found = [texts.say(each) for each in doubts if each]
     once = " " + book.say("know.once") if measure.design == "holdout" else ""
-    return {"text": _measured(book, "design", measure.design) + once, "rows": rows, "verdict": texts.say(found) if found else ""}
+    return {
+        "text": _measured(book, "design", measure.design) + once,
+        "rows": rows + _shown_so_far(book, measure),
+        "verdict": " ".join(found),
+    }
+
+
+def _for_this_round(measure: Measure, action: dict[str, Any]) -> Measure:
+    """The plan for the people who were drawn, where this very report has opened the round."""
+    drawn = [action.get(name) or 0 for name in ("count", "held_out")]
+    opened = str(action.get("read_on")) == str(measure.read_on)
+    return effects.as_drawn(measure, *drawn) if opened and measure.design == "holdout" else measure
+
+
+def _shown_so_far(book: Book, measure: Measure) -> list[list[str]]:
+    """What earlier rounds have shown; beside "not shown" the smallest effect that they would have shown."""
+    texts, checks = book.texts, measure.checks
+    if measure.effect is None:
+        return []
+    low, high = measure.interval[:2] if measure.interval else (None, None)
+    found = texts.points(measure.effect) + (f" ({book.range(low, high, 'tenths')})" if low is not None else "")
+    if (verdict := checks.get("verdict")) is None:
+        return [[book.say("know.effect"), found]]
+    rows = [[book.say("know.shown", rounds=checks["rounds"]), f"{texts.say(f'last-round.verdict.{verdict}')}: {found}"]]
+    if verdict == "not_shown":
+        rows.append([book.say("know.could_show"), texts.points(checks["could_show"])])
+    return rows
 
 
 def _measured(book: Book, part: str, key: str) -> str:

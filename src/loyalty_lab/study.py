@@ -48,13 +48,13 @@ class Run:
 
     @cached_property
     def rounds(self) -> pd.DataFrame:
-        """Who had which arm in the rounds opened before the cutoff; the demo has none."""
+        """Who had which arm in the rounds opened before the cutoff."""
         import pandas as pd
 
-        from loyalty_lab import rounds
-
         if self.folder is None:
-            return pd.DataFrame(columns=list(rounds.COLUMNS), dtype="str")
+            from loyalty_lab import demo
+
+            return demo.make().rounds(self.cutoff)
         return pd.read_csv(self.folder / ROUNDS_FILE, dtype="str", keep_default_na=False)
 
     @cached_property
@@ -212,10 +212,10 @@ class Study:
             "outcome": self.texts.say(f"measure.outcome.{measure.outcome}"),
             "window": self.texts.days(measure.window_days),
             "read on": self.texts.date(measure.read_on),
-            "smallest effect that would show": self.texts.points(measure.mde),
         }
-        if found := effects.verdict(measure):
-            rows["can this shop prove it?"] = self.texts.say(found)
+        rows |= {self.texts.say(key): self.texts.value(value, unit) for key, value, unit in effects.power_rows(measure)}
+        if found := [self.texts.say(each) for each in (effects.verdict(measure), effects.caution(measure)) if each]:
+            rows["can this shop prove it?"] = " ".join(found)
         return pd.DataFrame.from_dict(rows, orient="index", columns=["plan"])
 
     def result(self) -> results.Result:

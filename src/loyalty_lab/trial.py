@@ -14,9 +14,8 @@ from loyalty_lab.errors import InputError
 TREATED, CONTROL = "treated", "control"
 LEVEL = 0.95
 SRM_ALARM, SMD_ALARM, CONTAMINATION_ALARM = 0.001, 0.25, 0.10
-CAP = 0.99
-RESAMPLES = 2_000
-FEWEST = 10
+CAP, RANK = 0.99, 1e-10
+RESAMPLES, FEWEST = 2_000, 10
 
 
 @dataclass(frozen=True)
@@ -178,25 +177,30 @@ def adjusted_difference(people: pd.DataFrame, outcome: str, before: list[str]) -
     >>> round(estimate.value, 1), explained > 0.7
     (1.0, True)
     """
-    import statsmodels.api as sm
-
     _check(people, ("arm", outcome, *before))
-    treated = (people["arm"] == TREATED).to_numpy(dtype="float64")
-    y = people[outcome].to_numpy(dtype="float64")
-    if min(treated.sum(), len(treated) - treated.sum()) < FEWEST:
+    treated, y = (people["arm"] == TREATED).to_numpy(), people[outcome].to_numpy(dtype="float64")
+    if min(treated.sum(), (~treated).sum()) < FEWEST:
         return NOTHING, 0.0
-    X = people[before].to_numpy(dtype="float64")
-    X = (X - X.mean(axis=0))[:, X.std(axis=0) > 1e-12]
-    fitted = sm.OLS(y, np.column_stack([np.ones(len(y)), treated, X, treated[:, None] * X])).fit(cov_type="HC2")
-    explained = float(sm.OLS(y, np.column_stack([np.ones(len(y)), X])).fit().rsquared) if X.shape[1] and y.std() > 0 else 0.0
-    return _estimate(float(fitted.params[1]), float(fitted.bse[1])), explained
+    X = people[before].to_numpy(dtype="float64") - people[before].to_numpy(dtype="float64").mean(axis=0)
+    (one, variance), (other, other_variance) = (_at_mean(y[arm], X[arm]) for arm in (treated, ~treated))
+    fitted = X @ (np.linalg.pinv(X, rcond=RANK) @ (y - y.mean()))
+    return _estimate(one - other, sqrt(variance + other_variance)), float(fitted.var() / y.var()) if y.std() > 0 else 0.0
+
+
+def _at_mean(y: np.ndarray, X: np.ndarray) -> tuple[float, float]:
+    """What one arm's own regression says of a person in the middle of all (zero), and its variance HC2; idle columns weigh nothing."""
+    centred = X - X.mean(axis=0)
+    inverse = np.linalg.pinv(centred, rcond=RANK)
+    weights = 1 / len(y) - X.mean(axis=0) @ inverse
+    rest = y - y.mean() - centred @ (inverse @ (y - y.mean()))
+    free = 1 - 1 / len(y) - np.einsum("ij,ji->i", centred, inverse)
+    return float(weights @ y), float(((weights * rest) ** 2 / np.maximum(free, RANK)).sum())
 
 
 def permutation_p(people: pd.DataFrame, outcome: str, random_state: int = 0) -> float | None:
     """Return the two-sided p-value of Welch's statistic when arms are dealt anew within pairs and strata.
 
-    Plain Welch at few controls calls a useless letter a success too often: the controls miss the rare big
-    spenders. Dealing anew within what the lot was bound to keeps the error at what it says.
+    Plain Welch at few controls calls a useless letter a success too often: they miss the rare big spenders.
 
     References
     ----------
@@ -213,21 +217,29 @@ def permutation_p(people: pd.DataFrame, outcome: str, random_state: int = 0) -> 
     if min(treated.sum(), (~treated).sum()) < 2 or y.std() == 0:
         return None
     block = np.where(people["pair"].astype(str) != "", "pair " + people["pair"].astype(str), "stratum " + people["stratum"].astype(str))
-    _, code = np.unique(block, return_inverse=True)
-    order = np.lexsort((treated, code))
-    seen, draw = _welch(y, treated), np.random.default_rng(random_state)
-    more = 0
-    for _ in range(RESAMPLES):
-        dealt = np.empty(len(y), dtype=bool)
-        dealt[np.lexsort((draw.random(len(y)), code))] = treated[order]
-        more += abs(_welch(y, dealt)) >= abs(seen) - 1e-12
-    return float((more + 1) / (RESAMPLES + 1))
+    both = np.column_stack([y - y.mean(), (y - y.mean()) ** 2])
+    draw = np.random.default_rng(random_state)
+    dealt = sum(_dealt(both[at], int(treated[at].sum()), draw) for _, at in pd.Series(range(len(y))).groupby(block, sort=True))
+    sums = np.vstack([both[treated].sum(axis=0), dealt])
+    found = np.abs(_welch(sums, both.sum(axis=0) - sums, int(treated.sum()), int((~treated).sum())))
+    return float(((found[1:] >= found[0] - 1e-9).sum() + 1) / (RESAMPLES + 1))
 
 
-def _welch(y: np.ndarray, treated: np.ndarray) -> float:
-    a, b = y[treated], y[~treated]
-    spread = sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
-    return (a.mean() - b.mean()) / spread if spread else 0.0
+def _dealt(both: np.ndarray, treated: int, draw: np.random.Generator) -> np.ndarray:
+    """Sums over those who would be treated, dealt anew many times within one block."""
+    if len(both) == 2 and treated == 1:
+        return both[draw.integers(0, 2, RESAMPLES)]
+    fewer = min(treated, len(both) - treated)
+    deals = (draw.choice(len(both), fewer, replace=False, shuffle=False) for _ in range(RESAMPLES))
+    sums = np.array([both[deal].sum(axis=0) for deal in deals])
+    return sums if fewer == treated else both.sum(axis=0) - sums
+
+
+def _welch(one: np.ndarray, other: np.ndarray, n: int, m: int) -> np.ndarray:
+    """Welch's statistic of each row of sums (of y, of y squared) over one arm and over the other."""
+    spread = sum((sums[:, 1] - sums[:, 0] ** 2 / size) / (size - 1) / size for sums, size in ((one, n), (other, m)))
+    root = np.sqrt(np.maximum(spread, 0))
+    return np.divide(one[:, 0] / n - other[:, 0] / m, root, out=np.zeros_like(root), where=root > 0)
 
 
 def ratio_difference(people: pd.DataFrame, numerator: str, denominator: str) -> Estimate:
@@ -263,9 +275,7 @@ def _ratio(both: np.ndarray) -> tuple[float, float] | None:
 
 
 def capped(people: pd.DataFrame, outcome: str, before: str) -> pd.Series:
-    """Return an outcome cut at the 99th percentile of what was spent before, both arms together; a cap that no result has chosen.
-
-    Where nobody spent before there is nothing to choose a cap by, and the outcome stays as it is.
+    """Return an outcome cut at the 99th percentile of what was spent before, both arms together; whole where nobody spent before.
 
     Examples
     --------
@@ -297,10 +307,8 @@ def sample_ratio_p(people: pd.DataFrame) -> float:
     _check(people, ("arm", "pair", "propensity"))
     free = people[people["pair"].astype(str) == ""]
     chance = free["propensity"].astype("float64")
-    variance = float((chance * (1 - chance)).sum())
-    if variance == 0:
-        return 1.0
-    return float(chdtrc(1, ((free["arm"] == TREATED).sum() - chance.sum()) ** 2 / variance))
+    variance, apart = float((chance * (1 - chance)).sum()), float((free["arm"] == TREATED).sum() - chance.sum())
+    return float(chdtrc(1, apart**2 / variance)) if variance else 1.0
 
 
 def imbalance(people: pd.DataFrame, before: list[str]) -> tuple[str | None, float]:
@@ -346,8 +354,7 @@ def pooled(estimates: list[Estimate], standard_errors: list[float]) -> Estimate:
         return NOTHING
     values, errors = (np.array(part) for part in zip(*told, strict=True))
     weight = 1 / errors**2
-    middle = (weight * values).sum() / weight.sum()
-    beyond = (weight * (values - middle) ** 2).sum() - (len(values) - 1)
+    beyond = (weight * (values - (weight * values).sum() / weight.sum()) ** 2).sum() - (len(values) - 1)
     scale = weight.sum() - (weight**2).sum() / weight.sum()
     between = max(0.0, beyond / scale) if scale > 0 else 0.0
     weight = 1 / (errors**2 + between)
@@ -366,13 +373,11 @@ def holm(ps: list[float | None]) -> list[float | None]:
     >>> [round(p, 3) if p is not None else None for p in holm([0.01, None, 0.04])]
     [0.02, None, 0.04]
     """
-    from statsmodels.stats.multitest import multipletests
-
-    known = [place for place, p in enumerate(ps) if p is not None]
-    adjusted: list[float | None] = list(ps)
-    if known:
-        for place, p in zip(known, multipletests([ps[at] for at in known], method="holm")[1], strict=True):
-            adjusted[place] = float(p)
+    known = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    adjusted, largest = list(ps), 0.0
+    for at, (p, place) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - at) * p))
+        adjusted[place] = float(largest)
     return adjusted
 
 

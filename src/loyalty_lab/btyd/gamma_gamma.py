@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaln, psi
+from scipy.special import gammaln, polygamma, psi
 from sklearn.utils.validation import check_is_fitted
 
-from loyalty_lab.btyd.likelihood import BOUND, BoundedLikelihood, Distinct, columns_of
+from loyalty_lab.btyd.distinct import Distinct
+from loyalty_lab.btyd.likelihood import BOUND, BoundedLikelihood, columns_of
 
 
 class GammaGammaModel(BoundedLikelihood):
@@ -59,28 +60,37 @@ class GammaGammaModel(BoundedLikelihood):
         seen = (frequency > 0) & (value > 0)
         scale = float(value[seen].mean()) if seen.any() else 1.0
         bounds = [(-BOUND, BOUND), (np.log(1.01), BOUND), (-BOUND, BOUND)]
-        likelihood = self._fit_rows(Distinct.of([frequency[seen], value[seen] / scale]), bounds, [1.0, 1.0, scale])
+        likelihood = self._fit_rows(Distinct.each([frequency[seen], value[seen] / scale]), bounds, [1.0, 1.0, scale])
         self.log_likelihood_ = float(likelihood - seen.sum() * np.log(scale))
         if not seen.any():
             self.params_["gamma"] = 0.0
         return self
 
-    def _log_likelihood(self, log_params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log-likelihood of the scaled means and its gradient by the log parameters; what hangs on the frequency alone by lookup."""
-        p, q, gamma = np.exp(log_params)
+    def _derivatives(self, params: np.ndarray, second: bool) -> tuple[float, np.ndarray, np.ndarray | None]:
+        """Log-likelihood of the scaled means and its derivatives; what hangs on the frequency alone is worked out once for each."""
+        p, q, gamma = params
         visits, n, counts = self._data.levels[0], self._data.count_of(0), self._data.counts
-        x, value = self._data.column(0), self._data.column(1)
-        spent = gamma + x * value
-        total, log_value = np.log(spent), np.log(self._data.levels[1])
-        all_log, all_spent, all_total = self._data.count_of(1) @ log_value, counts * x @ log_value[self._data.at[1]], counts @ total
-        weighted = counts * x @ total
-        log_visits = np.log(visits)
-        by_visits = gammaln(p * visits + q) - gammaln(p * visits) - gammaln(q) + q * np.log(gamma) + p * visits * log_visits
-        rows = n @ by_visits + p * all_spent - all_log - p * weighted - q * all_total
-        d_p = n @ (visits * (psi(p * visits + q) - psi(p * visits) + log_visits)) + all_spent - weighted
-        d_q = n @ (psi(p * visits + q) - psi(q) + np.log(gamma)) - all_total
-        d_gamma = counts.sum() * q / gamma - (counts * (p * x + q)) @ (1 / spent)
-        return float(rows), np.array([d_p * p, d_q * q, d_gamma * gamma])
+        spent, bought, all_log, all_spent = self._data.once("spent", self._spent)
+        shape, total, per_total = p * visits, np.log(gamma + spent), 1 / (gamma + spent)
+        all_total, weighted = counts @ total, bought @ total
+        by_visits = gammaln(shape + q) - gammaln(shape) - gammaln(q) + q * np.log(gamma) + shape * np.log(visits)
+        value = float(n @ by_visits + p * all_spent - all_log - p * weighted - q * all_total)
+        by_shop, by_visit = counts @ per_total, bought @ per_total
+        d_p = n @ (visits * (psi(shape + q) - psi(shape) + np.log(visits))) + all_spent - weighted
+        d_q = n @ (psi(shape + q) - psi(q) + np.log(gamma)) - all_total
+        slope = np.array([d_p, d_q, n.sum() * q / gamma - p * by_visit - q * by_shop])
+        if not second:
+            return value, slope, None
+        bend = polygamma(1, shape + q)
+        p_p, p_q, q_q = n @ (visits**2 * (bend - polygamma(1, shape))), n @ (visits * bend), n @ (bend - polygamma(1, q))
+        q_gamma, gamma_gamma = n.sum() / gamma - by_shop, (p * bought + q * counts) @ per_total**2 - n.sum() * q / gamma**2
+        return value, slope, np.array([[p_p, p_q, -by_visit], [p_q, q_q, q_gamma], [-by_visit, q_gamma, gamma_gamma]])
+
+    def _spent(self) -> tuple[np.ndarray, np.ndarray, float, float]:
+        """Total spend and purchases of the rows, and the sums of log value over customers and over purchases."""
+        x, log_value = self._data.column(0), np.log(self._data.column(1))
+        bought = self._data.counts * x
+        return x * self._data.column(1), bought, float(self._data.counts @ log_value), float(bought @ log_value)
 
     def expected_average_value(self, summary: pd.DataFrame) -> pd.Series:
         """Return the expected mean value of a customer's future purchase days: own mean, shrunk towards the shop's.

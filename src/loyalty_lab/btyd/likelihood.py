@@ -1,9 +1,8 @@
-"""What the models share: checked columns, distinct rows with counts, and maximum likelihood within bounds."""
+"""What the models share: checked columns, and maximum likelihood within bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -13,14 +12,16 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import ThreadpoolController
 
+from loyalty_lab.btyd.distinct import Distinct
 from loyalty_lab.errors import InputError
 
 WEEK = 7.0
 BOUND = 8.0
 PRIOR_SPREAD = 1.0
 GRADIENT_TOLERANCE = 1e-4
-FEW_TO_START = 20_000
-PRECISION = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 500}
+FEW_TO_START, MORE_TO_START = 1_000, 20_000
+PRECISION, ROUGH = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 500}, {"ftol": 1e-8, "gtol": 1e-4, "maxiter": 100}
+NEWTON_STEPS, LONGEST_STEP, LAST_STEP, ROUGH_STEP = 8, 1.0, 1e-6, 1e-2
 NAMED_AT_MOST = 3
 
 
@@ -55,41 +56,14 @@ def _refuse(summary: pd.DataFrame, wrong: np.ndarray, what: str, remedy: str) ->
 
 
 @dataclass(frozen=True)
-class Distinct:
-    """Distinct rows: the different values of each column, where in them each row stands, and how often each row occurs.
+class _Point:
+    """Log parameters, and what the objective is and how it changes there."""
 
-    A special function of one column is then evaluated once for each of its values, not once a row.
-    """
-
-    levels: list[np.ndarray]
-    at: list[np.ndarray]
-    counts: np.ndarray
-    row: np.ndarray
-
-    @classmethod
-    def of(cls, columns: list[np.ndarray]) -> Distinct:
-        """Find them; `row` says which distinct row each given row is."""
-        coded = [pd.factorize(column, sort=True) for column in columns]
-        code = np.zeros(len(columns[0]), dtype="int64")
-        for at, levels in coded:
-            code = code * max(len(levels), 1) + at
-        row, distinct = pd.factorize(code, sort=True)  # hashing first and sorting what is left is faster than sorting all
-        first = np.zeros(len(distinct), dtype="int64")
-        first[row[::-1]] = np.arange(len(row))[::-1]
-        counts = np.bincount(row, minlength=len(distinct)).astype("float64")
-        return cls([levels for _, levels in coded], [at[first] for at, _ in coded], counts, row)
-
-    def thinned(self, every: int) -> Distinct:
-        """Every so manieth distinct row: enough to find where to start."""
-        return Distinct(self.levels, [at[::every] for at in self.at], self.counts[::every], self.row[:0])
-
-    def column(self, place: int) -> np.ndarray:
-        """One column of the distinct rows."""
-        return self.levels[place][self.at[place]]
-
-    def count_of(self, place: int) -> np.ndarray:
-        """How many rows have each value of one column."""
-        return np.bincount(self.at[place], self.counts, minlength=len(self.levels[place]))
+    at: np.ndarray
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray | None
+    likelihood: float
 
 
 @cache
@@ -114,48 +88,88 @@ class BoundedLikelihood(BaseEstimator):
 
     def _fit_rows(self, data: Distinct, bounds: list[tuple[float, float]], units: list[float]) -> float:
         """Estimate from distinct rows; returns the log-likelihood in the fit's own units."""
-        self._data = data
-        starts = [np.log(start) for start in self._starts]
-        if len(data.counts) > 2 * FEW_TO_START:
-            self._data = data.thinned(len(data.counts) // FEW_TO_START)
-            with _threads().limit(limits=1):
-                rough = minimize(self._objective, starts[0], jac=True, method="L-BFGS-B", bounds=bounds, options=PRECISION).x
-            self._data, starts = data, [rough, *starts]
         # One thread: matrices of four parameters are not worth more, and sums come out the same on every machine.
         with _threads().limit(limits=1):
-            found, hessian = self._maximise(starts, bounds)
-        likelihood = self._log_likelihood(found)[0]
-        errors = _log_errors(hessian * max(data.counts.sum(), 1.0), _inside(found, bounds))
+            found = self._maximise(data, bounds)
         del self._data
-        self.params_ = pd.Series(np.exp(found) * units, index=list(self._names))
+        errors = _log_errors(found.hessian * max(data.counts.sum(), 1.0), _inside(found.at, bounds))
+        self.params_ = pd.Series(np.exp(found.at) * units, index=list(self._names))
         self.standard_errors_ = self.params_ * errors
-        return float(likelihood)
+        return found.likelihood
 
-    def _maximise(self, starts: list[np.ndarray], bounds: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-        """The best point found, and the second derivatives there."""
-        best, curvature, best_value, self.converged_ = None, None, np.inf, False
-        for start in starts:
-            found = minimize(self._objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=PRECISION)
-            hessian, inside = _hessian(self._objective, found.x), _inside(found.x, bounds)
-            slope, curved = _check(self._objective(found.x)[1], hessian, found.x, bounds)
-            if found.fun < best_value - 1e-10:
-                best, curvature, best_value = found.x, hessian, found.fun
-                self.converged_ = slope < GRADIENT_TOLERANCE
+    def _maximise(self, data: Distinct, bounds: list[tuple[float, float]]) -> _Point:
+        """The best point found: from near it by Newton's method where there are many rows, else by descent within the bounds."""
+        near = self._near(data, bounds)
+        self._data, self.converged_ = data, False
+        best, starts = None, [np.log(start) for start in self._starts]
+        for start in starts if near is None else [near, *starts]:
+            found = self._stepped(start, bounds) if start is near else None
+            found = found or self._point(self._descended(start, bounds, PRECISION))
+            slope, curved = _check(found.gradient, found.hessian, found.at, bounds)
+            inside = _inside(found.at, bounds)
+            if best is None or found.value < best.value - 1e-10:
+                best, self.converged_ = found, slope < GRADIENT_TOLERANCE
                 self.at_bound_ = [name for name, free in zip(self._names, inside, strict=True) if not free]
             if slope < GRADIENT_TOLERANCE and inside.all() and curved:
                 break
-        return best, curvature
+        return best
+
+    def _near(self, data: Distinct, bounds: list[tuple[float, float]]) -> np.ndarray | None:
+        """Where the best point lies by a share of the rows, and then by a larger one; None where all are few."""
+        if len(data.counts) <= 2 * FEW_TO_START:
+            return None
+        self._data = data.thinned(len(data.counts) // FEW_TO_START)
+        near = self._descended(np.log(self._starts[0]), bounds, ROUGH)
+        if len(data.counts) <= 2 * MORE_TO_START:
+            return near
+        self._data = data.thinned(len(data.counts) // MORE_TO_START)
+        nearer = self._stepped(near, bounds, ROUGH_STEP)
+        return near if nearer is None else nearer.at
+
+    def _descended(self, start: np.ndarray, bounds: list[tuple[float, float]], precision: dict[str, float]) -> np.ndarray:
+        return minimize(self._objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=precision).x
+
+    def _stepped(self, start: np.ndarray, bounds: list[tuple[float, float]], last: float = LAST_STEP) -> _Point | None:
+        """The point where the slope is zero, by full Newton steps; None where they lead uphill, too far, or out of bounds.
+
+        What a step leaves is of the order of its square: after one shorter than `last` nothing is looked at again.
+        """
+        point = self._point(start)
+        for _ in range(NEWTON_STEPS):
+            if not _inside(point.at, bounds).all() or _least_curvature(point.hessian) <= 0:
+                return None
+            step = np.linalg.solve(point.hessian, -point.gradient)
+            if np.abs(step).max() > LONGEST_STEP:
+                return None
+            if np.abs(step).max() < last:
+                return replace(point, at=point.at + step)
+            before, point = point, self._point(point.at + step)
+            if not point.value <= before.value + 1e-9:
+                return None
+        return None
 
     def _objective(self, log_params: np.ndarray) -> tuple[float, np.ndarray]:
         """Mean negative log-likelihood with the prior, and its gradient."""
-        value, gradient = self._log_likelihood(log_params)
-        away = (log_params - np.log(self._middle)) / PRIOR_SPREAD
-        n = max(self._data.counts.sum(), 1.0)
-        penalty, pull = self.prior_weight * (away @ away) / 2, self.prior_weight * away / PRIOR_SPREAD
-        return (penalty - value) / n, (pull - gradient) / n
+        point = self._point(log_params, second=False)
+        return point.value, point.gradient
 
     def _log_likelihood(self, log_params: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-likelihood of `_data` and its gradient by the log parameters."""
+        params = np.exp(log_params)
+        value, slope, _ = self._derivatives(params, second=False)
+        return value, slope * params
+
+    def _point(self, log_params: np.ndarray, second: bool = True) -> _Point:
+        """The objective and its derivatives at a point, and the log-likelihood alone."""
+        params, n, weight = np.exp(log_params), max(self._data.counts.sum(), 1.0), self.prior_weight / PRIOR_SPREAD**2
+        likelihood, slope, curve = self._derivatives(params, second)
+        away = log_params - np.log(self._middle)
+        hessian = weight * np.eye(len(params)) - np.outer(params, params) * curve - np.diag(slope * params) if second else None
+        value, gradient = weight * (away @ away) / 2 - likelihood, weight * away - slope * params
+        return _Point(log_params, value / n, gradient / n, hessian / n if second else None, likelihood)
+
+    def _derivatives(self, params: np.ndarray, second: bool) -> tuple[float, np.ndarray, np.ndarray | None]:
+        """Log-likelihood of `_data`, its gradient by the parameters and, where asked for, its second derivatives."""
         raise NotImplementedError
 
 
@@ -163,14 +177,18 @@ def _check(gradient: np.ndarray, hessian: np.ndarray, at: np.ndarray, bounds: li
     """Largest slope that is not held by a bound, and whether the second derivatives are positive where none is."""
     low, high = np.array(bounds).T
     free = ~(((at - low < 1e-6) & (gradient > 0)) | ((high - at < 1e-6) & (gradient < 0)))
-    curvature = np.linalg.eigvalsh(hessian[np.ix_(free, free)])
-    return float(np.abs(gradient[free]).max(initial=0.0)), bool(curvature.min(initial=np.inf) > 0)
+    return float(np.abs(gradient[free]).max(initial=0.0)), _least_curvature(hessian[np.ix_(free, free)]) > 0
+
+
+def _least_curvature(hessian: np.ndarray) -> float:
+    """The smallest second derivative in any direction; below all numbers where it is none."""
+    return float(np.linalg.eigvalsh(hessian).min(initial=np.inf)) if np.isfinite(hessian).all() else -np.inf
 
 
 def _log_errors(hessian: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Standard errors of the log parameters; infinite at a bound, or where the likelihood is flat."""
     errors, free = np.full(len(inside), np.inf), hessian[np.ix_(inside, inside)]
-    if inside.any() and np.linalg.eigvalsh(free).min() > 1e-9:
+    if inside.any() and _least_curvature(free) > 1e-9:
         errors[inside] = np.sqrt(np.diag(np.linalg.inv(free)))
     return errors
 
@@ -180,17 +198,12 @@ def _inside(at: np.ndarray, bounds: list[tuple[float, float]]) -> np.ndarray:
     return (at - low >= 1e-6) & (high - at >= 1e-6)
 
 
-def _hessian(objective: Callable, at: np.ndarray) -> np.ndarray:
-    """Second derivatives, from differences of the gradient."""
-    step = 1e-4 * np.eye(len(at))
-    hessian = np.array([objective(at + each)[1] - objective(at - each)[1] for each in step]) / 2e-4
-    return (hessian + hessian.T) / 2
-
-
 class PurchaseModel(BoundedLikelihood):
     """What the three models of coming and leaving have in common: fit on `frequency, recency, T`, and the questions they answer."""
 
     _leaving: tuple[str, str]
+    # Finding equal rows pays where a row costs much.
+    _rows_of = Distinct.of
 
     def fit(self, summary: pd.DataFrame, y=None):
         """Estimate the parameters from `frequency`, `recency`, `T` (days).
@@ -201,7 +214,7 @@ class PurchaseModel(BoundedLikelihood):
             If a column is missing, a number is missing, infinite or negative, `recency` is above `T`, or a customer stands there twice.
         """
         frequency, recency, age = columns_of(summary, ("frequency", "recency", "T"))
-        data = Distinct.of([frequency, recency / WEEK, age / WEEK])
+        data = Distinct.of([frequency, recency, age]).scaled([1.0, WEEK, WEEK])
         units = [WEEK if name in ("alpha", "beta") else 1.0 for name in self._names]
         likelihood = self._fit_rows(data, [(-BOUND, BOUND)] * 4, units)
         self.log_likelihood_ = float(likelihood - frequency.sum() * np.log(WEEK))
@@ -216,7 +229,7 @@ class PurchaseModel(BoundedLikelihood):
 
     def _asked(self, summary: pd.DataFrame) -> Distinct:
         check_is_fitted(self, "params_")
-        return Distinct.of(columns_of(summary, ("frequency", "recency", "T")))
+        return self._rows_of(columns_of(summary, ("frequency", "recency", "T")))
 
     def probability_alive(self, summary: pd.DataFrame) -> pd.Series:
         """Return the probability of not having left by the cutoff.

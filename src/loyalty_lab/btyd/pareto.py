@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, psi
+from scipy.linalg import block_diag
+from scipy.special import gammaln, polygamma, psi
 
-from loyalty_lab.btyd.likelihood import Distinct, PurchaseModel
+from loyalty_lab.btyd.distinct import Distinct
+from loyalty_lab.btyd.likelihood import PurchaseModel
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(32)
 NODES, LOG_WEIGHTS = (NODES + 1) / 2, np.log(WEIGHTS / 2)
 FADED = 40.0
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE = 2_000
 
 
 class ParetoNBDModel(PurchaseModel):
@@ -60,17 +63,21 @@ class ParetoNBDModel(PurchaseModel):
     _starts = ((0.7, 8.0, 0.7, 10.0), (0.3, 4.0, 0.3, 5.0), (2.0, 20.0, 0.1, 10.0), (0.1, 1.0, 2.0, 50.0))
     _leaving = ("s", "beta")
 
-    def _log_likelihood(self, log_params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log-likelihood in weeks and its gradient by the log parameters, from distinct rows with counts."""
-        params = np.exp(log_params)
+    def _derivatives(self, params: np.ndarray, second: bool) -> tuple[float, np.ndarray, np.ndarray | None]:
+        """Log-likelihood in weeks and its derivatives, from distinct rows with counts."""
         r, alpha = params[:2]
         visits, n = self._data.levels[0], self._data.count_of(0)
         total = n @ (gammaln(r + visits) - gammaln(r) + r * np.log(alpha))
         slope = np.array([n @ (psi(r + visits) - psi(r) + np.log(alpha)), n.sum() * r / alpha, 0.0, 0.0])
+        curve = np.zeros((4, 4)) if second else None
+        if second:
+            own = n @ (polygamma(1, r + visits) - polygamma(1, r))
+            curve[:2, :2] = [[own, n.sum() / alpha], [n.sum() / alpha, -n.sum() * r / alpha**2]]
         for counts, x, recency, age in _parts(self._data):
-            value, gradient = _rows(params, counts, x, recency, age)
-            total, slope = total + value, slope + gradient
-        return float(total), slope * params
+            shares = _Shares.of(params, counts, x, recency, age)
+            total, slope = total + counts @ shares.log_chance, slope + shares.slopes() @ counts
+            curve = curve + shares.curve() if second else None
+        return float(total), slope, curve
 
     def _alive(self, data: Distinct) -> np.ndarray:
         r, alpha, s, beta = self.params_
@@ -78,9 +85,13 @@ class ParetoNBDModel(PurchaseModel):
 
     def _quiet(self, data: Distinct, horizon_days: float) -> np.ndarray:
         """Staying without a purchase, or leaving before the first one; no more than certain by rounding."""
+        return data.by(0, 2, work=lambda some: self._quiet_of(some, horizon_days))
+
+    def _quiet_of(self, data: Distinct, horizon_days: float) -> np.ndarray:
+        """The same, of rows of frequency and T."""
         r, alpha, s, beta = self.params_
         chances = [np.zeros(0)]
-        for _, x, _, age in _parts(data):
+        for _, x, age in _parts(data):
             stays = -(r + x) * np.log1p(horizon_days / (alpha + age)) - s * np.log1p(horizon_days / (beta + age))
             leaves = _leaving(r + x, alpha + age, s, beta + age, np.zeros(len(x)), np.full(len(x), float(horizon_days)))[0]
             chances.append(np.exp(stays) + np.exp(leaves + ((r + x) * np.log(alpha + age))[:, None]).sum(axis=1))
@@ -95,7 +106,7 @@ class ParetoNBDModel(PurchaseModel):
         return (r + data.column(0)) / rate * stays
 
 
-def _parts(data: Distinct) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+def _parts(data: Distinct) -> Iterator[tuple[np.ndarray, ...]]:
     """Counts and columns of the distinct rows, few enough at once for any memory."""
     for start in range(0, len(data.counts), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
@@ -109,37 +120,81 @@ def _leaving(shape: np.ndarray, alpha, s: float, beta, start: np.ndarray, end: n
     as fast as at its start and is smooth over a distance of pi, so that few nodes suffice; what lies
     beyond a fall by exp(-40) is left out.
     """
-    nearer = np.minimum(alpha, beta)
-    log_start = np.log(nearer + start)
-    width = np.log((nearer + end) / (nearer + start))
-    fall = (nearer + start) * (shape / (alpha + start) + (s + 1) / (beta + start)) - 1
+    nearer, farther = (alpha, beta) if np.all(np.less_equal(alpha, beta)) else (beta, alpha)
+    start_near = nearer + start
+    width = np.log((nearer + end) / start_near)
+    fall = start_near * (shape / (alpha + start) + (s + 1) / (beta + start)) - 1
     width = np.where(fall > 0, np.minimum(width, FADED / np.maximum(fall, 1e-300)), width)
-    log_near = log_start[:, None] + width[:, None] * NODES
-    farther = np.maximum(alpha, beta)
+    log_near = np.log(start_near)[:, None] + width[:, None] * NODES
     log_far = np.log(np.exp(log_near) + np.reshape(farther - nearer, (-1, 1)))
-    alpha_is_near = np.reshape(np.less_equal(alpha, beta), (-1, 1))
-    log_alpha, log_beta = np.where(alpha_is_near, log_near, log_far), np.where(alpha_is_near, log_far, log_near)
+    log_alpha, log_beta = (log_near, log_far) if nearer is alpha else (log_far, log_near)
     constant = np.log(np.maximum(width, 1e-300)) + np.log(s) + s * np.log(beta)
     logs = LOG_WEIGHTS + constant[:, None] + log_near - (s + 1) * log_beta - shape[:, None] * log_alpha
     return logs, log_alpha, log_beta
 
 
-def _rows(params: np.ndarray, counts: np.ndarray, x: np.ndarray, recency: np.ndarray, age: np.ndarray) -> tuple[float, np.ndarray]:
-    """Log of the chance of being alive and quiet, or of having left after the last purchase; and its gradient."""
-    r, alpha, s, beta = params
-    leaving, log_alpha, log_beta = _leaving(r + x, alpha, s, beta, recency, age)
-    alive = -(r + x) * np.log(alpha + age) + s * (np.log(beta) - np.log(beta + age))
-    most = np.maximum(leaving.max(axis=1), alive)
-    left, stayed = np.exp(leaving - most[:, None]), np.exp(alive - most)
-    total = left.sum(axis=1) + stayed
-    left *= (counts / total)[:, None]
-    stayed = stayed * counts / total
-    gone, shape = left.sum(axis=1), r + x
-    d_r = -(left * log_alpha).sum() - stayed @ np.log(alpha + age)
-    d_alpha = -shape @ (left * np.exp(-log_alpha)).sum(axis=1) - stayed @ (shape / (alpha + age))
-    d_s = gone.sum() * (1 / s + np.log(beta)) - (left * log_beta).sum() + stayed @ (np.log(beta) - np.log(beta + age))
-    d_beta = gone.sum() * s / beta - (s + 1) * (left * np.exp(-log_beta)).sum() + stayed @ (s / beta - s / (beta + age))
-    return float(counts @ (most + np.log(total))), np.array([d_r, d_alpha, d_s, d_beta])
+@dataclass
+class _Shares:
+    """The chance of each row as a sum of shares: one for each moment of leaving after the last purchase, and one for staying.
+
+    With d the slope of the log of a share and E the mean by share, the log of the sum has the slope E[d] and the
+    curvature E[d' + d d] - E[d] E[d].
+    """
+
+    params: np.ndarray
+    counts: np.ndarray
+    shape: np.ndarray
+    at_alpha: np.ndarray
+    at_beta: np.ndarray
+    log_chance: np.ndarray
+    left: np.ndarray  # rows by moments
+    stayed: np.ndarray
+    moments: list[np.ndarray]  # rows by moments: minus log(alpha + y), 1 / (alpha + y), and the same of beta
+    means: list[np.ndarray]  # sums of the shares themselves, and of the moments by share
+
+    @classmethod
+    def of(cls, params: np.ndarray, counts: np.ndarray, x: np.ndarray, recency: np.ndarray, age: np.ndarray) -> _Shares:
+        """Work the shares out."""
+        r, alpha, s, beta = params
+        shape, at_alpha, at_beta = r + x, alpha + age, beta + age
+        leaving, log_alpha, log_beta = _leaving(shape, alpha, s, beta, recency, age)
+        alive = -shape * np.log(at_alpha) + s * (np.log(beta) - np.log(at_beta))
+        most = np.maximum(leaving.max(axis=1), alive)
+        left, stayed = np.exp(leaving - most[:, None]), np.exp(alive - most)
+        total = left.sum(axis=1) + stayed
+        left /= total[:, None]
+        moments = [-log_alpha, np.exp(-log_alpha), -log_beta, np.exp(-log_beta)]
+        means = [left.sum(axis=1), *(np.einsum("ij,ij->i", left, moment) for moment in moments)]
+        return cls(params, counts, shape, at_alpha, at_beta, most + np.log(total), left, stayed / total, moments, means)
+
+    def stayers(self) -> np.ndarray:
+        """Slope of the share of staying."""
+        _, _, s, beta = self.params
+        by_beta = np.log(beta) - np.log(self.at_beta), s / beta - s / self.at_beta
+        return np.array([-np.log(self.at_alpha), -self.shape / self.at_alpha, *by_beta])
+
+    def slopes(self) -> np.ndarray:
+        """Slope of each row, parameters by rows."""
+        _, _, s, beta = self.params
+        gone, log_alpha, per_alpha, log_beta, per_beta = self.means
+        by_beta = (1 / s + np.log(beta)) * gone + log_beta, s / beta * gone - (s + 1) * per_beta
+        return np.array([log_alpha, -self.shape * per_alpha, *by_beta]) + self.stayed * self.stayers()
+
+    def curve(self) -> np.ndarray:
+        """Curvature, summed over the rows."""
+        _, _, s, beta = self.params
+        slopes, stayers, stayed, left = self.slopes(), self.stayers(), self.stayed * self.counts, self.left * self.counts[:, None]
+        log_alpha, per_alpha, log_beta, per_beta = self.moments
+        leavers = [log_alpha, -self.shape[:, None] * per_alpha, log_beta + (1 / s + np.log(beta)), s / beta - (s + 1) * per_beta]
+        weighted = [left * each for each in leavers]
+        curve = np.array([[np.vdot(one, other) for other in leavers] for one in weighted])
+        curve += (stayed * stayers) @ stayers.T - (slopes * self.counts) @ slopes.T
+        gone, _, mean_alpha, _, mean_beta = (self.counts @ mean for mean in self.means)
+        whole = gone + stayed.sum()
+        cross = -mean_alpha - stayed @ (1 / self.at_alpha), whole / beta - mean_beta - stayed @ (1 / self.at_beta)
+        by_alpha = stayed @ (self.shape / self.at_alpha**2) - np.vdot(weighted[1], per_alpha)
+        by_beta = stayed @ (s / self.at_beta**2) + s / beta * mean_beta - s * whole / beta**2 - np.vdot(weighted[3], per_beta)
+        return curve + block_diag([[0.0, cross[0]], [cross[0], by_alpha]], [[-gone / s**2, cross[1]], [cross[1], by_beta]])
 
 
 def _share_alive(shape: np.ndarray, alpha: float, s: float, beta: float, recency: np.ndarray, age: np.ndarray) -> np.ndarray:

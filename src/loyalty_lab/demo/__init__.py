@@ -17,10 +17,17 @@ from loyalty_lab import tables
 from loyalty_lab.demo.parameters import preset_parameters
 from loyalty_lab.errors import InputError
 from loyalty_lab.intake.identities import pseudonym
+from loyalty_lab.language import catalogue
+from loyalty_lab.ledger import append
+from loyalty_lab.returned import READ, list_code
 from loyalty_lab.shop import Shop, ShopSettings
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pandas as pd
+
+    from loyalty_lab.demo import lots
 
 SETTINGS = """\
 # A simulated shop. Its exports and its truth were made by: loyalty-lab demo
@@ -50,12 +57,31 @@ KEPT_STATUS = "paid"
 
 @dataclass(frozen=True)
 class Demo:
-    """A simulated shop: its tables as the shop would export them, with names, and what is true in it."""
+    """A simulated shop: its tables as the shop would export them, with names, what is true in it, and the round it held.
+
+    `ledger` is as of `ledger.read_ledger`; `returned` holds what the shop wrote into the list of that round: `unit`,
+    `outcome`, `round` and the code of the `list`.
+    """
 
     tables: dict[str, pd.DataFrame]
     truth: dict
     salt_hex: str
     settings_toml: str
+    ledger: pd.DataFrame
+    returned: pd.DataFrame
+
+    def rounds(self, cutoff: date) -> pd.DataFrame:
+        """Return who had which arm in the round, as notebooks see it: see `rounds.for_notebooks`."""
+        import pandas as pd
+
+        from loyalty_lab import rounds
+
+        known = self._pseudonyms()
+        people = pd.DataFrame({"merged_id": list(known), "merged_into": None}, index=list(known.values()))
+        return rounds.seen(self.ledger, self.returned[["round", "unit", "outcome"]], people, cutoff)
+
+    def _pseudonyms(self) -> dict[str, str]:
+        return {raw: pseudonym(self.salt_hex, raw) for raw in self.tables["customers"]["customer_id"]}
 
     def shop(self) -> Shop:
         """Return the shop as intake reads it from the written folder: pseudonyms, types, only orders that count.
@@ -66,8 +92,7 @@ class Demo:
         >>> shop.last_day.isoformat(), "name" in shop.customers.columns
         ('2026-10-31', False)
         """
-        known = {raw: pseudonym(self.salt_hex, raw) for raw in self.tables["customers"]["customer_id"]}
-        typed = {}
+        known, typed = self._pseudonyms(), {}
         for name, frame in self.tables.items():
             columns = [column for column in tables.CUSTOMER_COLUMNS if column in frame.columns]
             frame = frame.assign(**{column: frame[column].map(known) for column in columns})
@@ -84,8 +109,9 @@ def make(customers: int | None = None, seed: int = 7, preset: str = "tiny") -> D
         How many customers; the preset says if not given.
     seed : int
         Another seed makes another shop.
-    preset : {"tiny", "small", "standard", "null"}
-        400, 2,000 or 20,000 customers; in `null` (2,000) nothing that happens changes who comes back.
+    preset : str
+        `tiny`, `small` or `standard`: 400, 2,000 or 20,000 customers, the last in twelve branches; `null`: 2,000, and nothing
+        that happens changes who comes back; or one of `parameters.TRAPS`, in which one way of reading the numbers goes wrong.
 
     Returns
     -------
@@ -106,34 +132,45 @@ def make(customers: int | None = None, seed: int = 7, preset: str = "tiny") -> D
     """
     import numpy as np
 
-    from loyalty_lab.demo import goods, life, register, service, truth, voice
+    from loyalty_lab.demo import goods, life, lots, register, service, truth, voice
 
     parameters = preset_parameters(preset, customers)
-    lived_in, sold_in, served_in, said_in, known_in = (np.random.default_rng([seed, stage]) for stage in range(5))
-    lives = life.live(parameters, lived_in)
+    lived_in, sold_in, served_in, said_in, known_in, drawn_in = (np.random.default_rng([seed, stage]) for stage in range(6))
+    salt = hashlib.sha256(f"loyalty_lab demo {seed}".encode()).hexdigest()
     ids = np.array([f"C{number:04d}" for number in range(1, parameters.customers + 1)], dtype=object)
+    lives, held = lots.hold(life.live(parameters, lived_in), ids, salt, drawn_in)
     language = register.languages(parameters.customers, known_in)
-    sold = service.handled(goods.sales(lives, sold_in), served_in)
+    sold = service.handled(goods.sales(lives, sold_in), parameters, served_in)
     filled = goods.lines(sold, parameters, sold_in)
     orders, mood = goods.orders(sold, filled, parameters, ids, sold_in), voice.moods(sold, lives, said_in)
     first_at = sold[sold["visit"].notna()].groupby("customer")["at"].min()
-    referrals = voice.referrals(first_at, lives.traits["warm"].to_numpy(), ids, said_in)
+    referrals = voice.referrals(first_at, lives.traits, ids, said_in)
     made = {
         "orders": orders,
         "order_lines": goods.order_lines(sold, filled),
         "customers": register.customers(lives, sold, orders, referrals, language, ids, known_in),
-        "contacts": voice.contacts(sold, ids, said_in),
+        "contacts": voice.contacts(sold, lots.letters(held, said_in), ids, said_in),
         "tickets": service.tickets(sold, parameters, ids, served_in),
         "deliveries": service.deliveries(sold),
         "returns": service.returns(sold, filled, served_in),
         "surveys": voice.surveys(sold, mood, parameters, language, ids, said_in),
-        "reviews": voice.reviews(sold, mood, ids, said_in),
+        "reviews": voice.reviews(sold, mood, parameters, ids, said_in),
         "referrals": referrals,
-        "rollout": service.rollout(parameters),
+        "rollout": service.rollout(lives),
     }
     made = {name: _in_order(name, frame) for name, frame in made.items() if len(frame)}
-    salt = hashlib.sha256(f"loyalty_lab demo {seed}".encode()).hexdigest()
-    return Demo(made, truth.known_truth(lives, ids, seed, preset), salt, SETTINGS + "".join(_source(name) for name in made))
+    known = truth.known_truth(lives, held, voice.true_scores(sold, mood), ids, seed, preset)
+    return Demo(made, known, salt, SETTINGS + "".join(_source(name) for name in made), held.ledger, _returned(held, salt))
+
+
+def _returned(held: lots.Held, salt: str) -> pd.DataFrame:
+    """The list as the shop sent it back: who was reached, and what came of it."""
+    rows = held.people[held.people["outcome"] != ""]
+    return (
+        rows[["unit", "outcome"]]
+        .assign(round=held.cycle.name, list=list_code(salt, held.cycle.name))
+        .sort_values("unit", ignore_index=True)
+    )
 
 
 def write(demo: Demo, folder: str | Path) -> None:
@@ -155,9 +192,9 @@ def write(demo: Demo, folder: str | Path) -> None:
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
-    ...     write(make(customers=5), place)
+    ...     write(make(customers=60), place)
     ...     sorted(path.name for path in Path(place).iterdir())
-    ['exports', 'private', 'shop.toml', 'truth.json']
+    ['exports', 'private', 'rounds', 'shop.toml', 'truth.json']
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -169,8 +206,21 @@ def write(demo: Demo, folder: str | Path) -> None:
     salt = folder / "private" / "salt"
     salt.touch(mode=0o600)
     salt.write_text(demo.salt_hex + "\n", encoding="ascii", newline="\n")
+    _write_round(demo, folder / "rounds")
     (folder / "shop.toml").write_text(demo.settings_toml, encoding="utf-8", newline="\n")
     (folder / "truth.json").write_text(json.dumps(demo.truth, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+
+
+def _write_round(demo: Demo, place: Path) -> None:
+    """Write the ledger, and the list as the shop filled it in, under the names of columns that lists have in English."""
+    if demo.ledger.empty:
+        return
+    names = catalogue("en")["lists"]["column"]
+    filled = demo.returned.rename(columns={"unit": names["number"], "list": names["list"], "outcome": names["outcome"]})
+    append(place / "assignments.csv", demo.ledger)
+    (place / "returned").mkdir()
+    text = filled[[names[name] for name in READ]].to_csv(index=False, lineterminator="\n")
+    (place / "returned" / f"{demo.ledger['slug'].iloc[0]}.csv").write_text(text, encoding="utf-8", newline="\n")
 
 
 def _counted(orders: pd.DataFrame) -> pd.DataFrame:

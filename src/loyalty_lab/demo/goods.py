@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from loyalty_lab.demo.life import BRANCHES, Life, calendar
+from loyalty_lab.demo.life import STAFF_OF_A_BRANCH, Life, branch_names, calendar
 from loyalty_lab.demo.parameters import DAYS, Parameters
 from loyalty_lab.demo.words import goods, words
 
@@ -28,15 +28,23 @@ def sales(life: Life, rng: np.random.Generator) -> pd.DataFrame:
     traits = life.traits.iloc[rows["customer"].clip(lower=0)].reset_index(drop=True)
     basket = np.where(known, traits["basket"], 0.6 * truth.basket_median)
     spread = truth.basket_spread_within
-    amount = 100 * basket * np.exp(spread * rng.normal(size=len(rows)) - spread**2 / 2)
+    amount = np.rint(100 * basket * np.exp(spread * rng.normal(size=len(rows)) - spread**2 / 2))
     for name in ("delivered", "late", "ticket", "slow", "returned", "refused", "letter", "opt_out"):
         rows[name] = rows[name].eq(True)
-    rows["branch"] = np.where(known, traits["branch"], rng.integers(0, 2, len(rows)))
+    rows["branch"] = np.where(known, traits["branch"], rng.integers(0, truth.branches, len(rows)))
+    rows["staff"] = rows["staff"].where(known & rows["staff"].notna(), rng.integers(0, STAFF_OF_A_BRANCH, len(rows))).astype(int)
     rows["channel"] = np.where(~rows["delivered"], "counter", np.where(rng.random(len(rows)) < 0.7, "web", "phone"))
     rows["at"] = _moments(rows, rng)
-    rows["amount"] = np.maximum(np.rint(amount), SMALLEST).astype(int)
+    rows["amount"] = np.maximum(_topped_up(amount, rows["delivered"], truth, rng), SMALLEST).astype(int)
     rows = rows.sort_values(["at", "customer"], kind="stable", ignore_index=True)
     return rows.assign(order_id=[str(number) for number in range(10_001, 10_001 + len(rows))])
+
+
+def _topped_up(amount: np.ndarray, delivered: pd.Series, truth: Parameters, rng: np.random.Generator) -> np.ndarray:
+    """Baskets just below the amount from which delivery is free, of which some are filled up to it."""
+    free = truth.free_delivery_pence
+    near = delivered.to_numpy() & (amount >= 0.85 * free) & (amount < free) & (rng.random(len(amount)) < truth.topped_up_share)
+    return np.where(near, free + rng.integers(0, 100, len(amount)), amount)
 
 
 def _anonymous(truth: Parameters, bought: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -69,6 +77,7 @@ def lines(sold: pd.DataFrame, truth: Parameters, rng: np.random.Generator) -> pd
     paid = np.flatnonzero(sold["status"] == "paid")
     amount, (product, kind, price) = sold["amount"].to_numpy()[paid], goods()
     popular = 1.0 / (1.0 + rng.permutation(len(price)))
+    code, weighed_code = _codes("P{:02d}", len(price)), _codes("W{}", len(words()["weighed"]))
     left, parts = amount.copy(), []
     for _ in range(SLOTS):
         chosen = rng.choice(len(price), len(paid), p=popular / popular.sum())
@@ -77,16 +86,20 @@ def lines(sold: pd.DataFrame, truth: Parameters, rng: np.random.Generator) -> pd
         left = left - np.where(taken, quantity * price[chosen], 0)
         at = np.flatnonzero(taken)
         which = chosen[at]
-        parts.append(_part(paid[at], [f"P{i + 1:02d}" for i in which], product[which], kind[which], quantity[at], price[which]))
+        parts.append(_part(paid[at], code[which], product[which], kind[which], quantity[at], price[which]))
     weighed = rng.integers(0, len(words()["weighed"]), len(paid))
     named = np.array(words()["weighed"], object)[weighed], np.array(words()["weighed_kinds"], object)[weighed]
-    parts.append(_part(paid, [f"W{i + 1}" for i in weighed], *named, np.ones(len(paid), int), left))
+    parts.append(_part(paid, weighed_code[weighed], *named, np.ones(len(paid), int), left))
     rows = pd.concat(parts, ignore_index=True).sort_values("sale", kind="stable", ignore_index=True)
     rows["line"] = rows.groupby("sale").cumcount() + 1
     return _reduced(rows, sold, truth, rng)
 
 
-def _part(sale: np.ndarray, code: list[str], *described: np.ndarray) -> pd.DataFrame:
+def _codes(form: str, n: int) -> np.ndarray:
+    return np.array([form.format(number) for number in range(1, n + 1)], object)
+
+
+def _part(sale: np.ndarray, code: np.ndarray, *described: np.ndarray) -> pd.DataFrame:
     product, kind, quantity, price = described
     columns = {"sale": sale, "product_id": code, "product": product, "category": kind, "quantity": quantity, "unit_price": price}
     return pd.DataFrame(columns).assign(amount=quantity * price)
@@ -111,7 +124,7 @@ def orders(sold: pd.DataFrame, filled: pd.DataFrame, truth: Parameters, customer
     rate = np.clip(rng.normal(truth.margin_rate, 0.03, len(sold)), 0.1, 0.5)
     margin = np.rint((gross - refund) * rate - discount).astype(int)
     margin[sold["status"] == "refunded"] = 0
-    staff = 3 * sold["branch"] + rng.integers(1, 4, len(sold))
+    staff = STAFF_OF_A_BRANCH * sold["branch"] + sold["staff"] + 1
     return pd.DataFrame(
         {
             "order_id": sold["order_id"],
@@ -125,7 +138,7 @@ def orders(sold: pd.DataFrame, filled: pd.DataFrame, truth: Parameters, customer
             "margin_amount": margin / 100,
             "status": sold["status"].replace("refunded", "paid"),
             "channel": sold["channel"],
-            "branch_id": BRANCHES[sold["branch"]],
+            "branch_id": branch_names(truth)[sold["branch"]],
             "staff_id": [f"S{number}" for number in staff],
         }
     )

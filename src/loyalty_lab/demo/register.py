@@ -43,7 +43,7 @@ def customers(
             "preferred_channel": rng.choice(["letter", "mail", "phone"], n, p=[0.5, 0.3, 0.2]),
             "preferred_language": [words()["people"][place]["language"] for place in language],
             "vip_tier": _tiers(orders, customer_ids),
-            "card_joined_at": bought[rng.random(len(bought)) < 0.12].groupby("customer")["at"].min().reindex(range(n)).to_numpy(),
+            "card_joined_at": bought[bought["card"].eq(True)].groupby("customer")["at"].min().reindex(range(n)).to_numpy(),
             "referred_by": sender.reindex(customer_ids).to_numpy(),
             "greeted_by_name": traits["greeted"].to_numpy(),
         }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from loyalty_lab.demo.life import BRANCHES
-from loyalty_lab.demo.parameters import ASKING_FROM, LAST_DAY, SLOW_HOURS, Parameters
+from loyalty_lab.demo.life import STAFF_OF_A_BRANCH, Life, branch_names, calendar
+from loyalty_lab.demo.parameters import ASKING_FROM, DAYS, LAST_DAY, SLOW_HOURS, Parameters
 
 END = pd.Timestamp(LAST_DAY) + pd.Timedelta(days=1)
 OPENS, CLOSES = 8, 19
@@ -34,7 +34,7 @@ def days_later(moments: pd.Series, days: np.ndarray) -> pd.Series:
     return moments + np.asarray(days).astype("timedelta64[D]")
 
 
-def handled(sold: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def handled(sold: pd.DataFrame, truth: Parameters, rng: np.random.Generator) -> pd.DataFrame:
     """Add to each sale when it was delivered and taken back, and the fee; the future is blanked where it is written down."""
     n, paid = len(sold), sold["status"].eq("paid")
     sold = sold.assign(delivered=sold["delivered"] & paid, returned=sold["returned"] & paid)
@@ -49,7 +49,7 @@ def handled(sold: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         promised_at=promised.dt.normalize() + pd.Timedelta(hours=18),
         dispatched_at=at_hour(next_day, 8, 10, rng),
         delivered_at=at_hour(arrived, 10, 18, rng),
-        fee=np.where(sold["delivered"] & (sold["amount"] < 2500), 250, 0),
+        fee=np.where(sold["delivered"] & (sold["amount"] < truth.free_delivery_pence), 250, 0),
         requested_at=happened(requested).where(sold["returned"]),
         decided_at=happened(decided).where(sold["returned"]),
         refunded_at=happened(refunded).where(sold["returned"] & ~sold["refused"]),
@@ -66,7 +66,7 @@ def deliveries(sold: pd.DataFrame) -> pd.DataFrame:
             "promised_at": rows["promised_at"],
             "dispatched_at": left,
             "delivered_at": arrived,
-            "method": np.where(rows["branch"].eq(0), "own van", "cargo bike"),
+            "method": np.where(rows["branch"] % 2 == 0, "own van", "cargo bike"),
             "fee": rows["fee"] / 100,
             "status": np.select([arrived.notna(), left.notna()], ["delivered", "on the way"], "packing"),
         }
@@ -118,7 +118,7 @@ def tickets(sold: pd.DataFrame, truth: Parameters, customer_ids: np.ndarray, rng
             "reopened": pd.array(rng.random(n) < 0.07, dtype="boolean"),
             "repeat_explained": (transfers > 0) & (rng.random(n) < 0.5),
             "channel": rng.choice(["phone", "mail", "chat", "counter"], n, p=[0.4, 0.3, 0.1, 0.2]),
-            "agent_id": [f"S{number}" for number in 3 * rows["branch"] + rng.integers(1, 4, n)],
+            "agent_id": [f"S{number}" for number in STAFF_OF_A_BRANCH * rows["branch"] + rows["staff"] + 1],
         }
     ).assign(reopened=lambda made: made["reopened"].where(made["resolved_at"].notna()))
 
@@ -143,10 +143,12 @@ def _in_hours(moments: pd.Series) -> pd.Series:
     return moments.mask(early, opening).mask(late, opening + pd.Timedelta(days=1))
 
 
-def rollout(truth: Parameters) -> pd.DataFrame:
-    """Return the table of which branch began what when."""
-    asking = pd.Timestamp(ASKING_FROM)
-    rows = [(truth.rollout_branch, "answer-fast", pd.Timestamp(truth.rollout_from)), *((b, "ask-every-time", asking) for b in BRANCHES)]
-    return pd.DataFrame(rows, columns=["unit_id", "tactic", "started_at"]).assign(
-        started_at=lambda made: made["started_at"].astype("datetime64[us]") + pd.Timedelta(hours=8)
-    )
+def rollout(life: Life) -> pd.DataFrame:
+    """Return the table of which branch began what when; weeks drawn by lot stand there as ``B1 2026-03-02``."""
+    truth, opening = life.parameters, pd.Timedelta(hours=OPENS)
+    rows = [(branch, "answer-fast", pd.Timestamp(day) + opening) for branch, day in truth.rollout]
+    rows += [(branch, "ask-every-time", pd.Timestamp(ASKING_FROM) + opening) for branch in branch_names(truth)]
+    for branch, weeks in zip(branch_names(truth), life.named, strict=True):
+        begun = [calendar()[7 * week] for week in np.flatnonzero(weeks) if 7 * week < DAYS]
+        rows += [(f"{branch} {day.date().isoformat()}", "acknowledge-by-name", day + opening) for day in begun]
+    return pd.DataFrame(rows, columns=["unit_id", "tactic", "started_at"]).astype({"started_at": "datetime64[us]"})

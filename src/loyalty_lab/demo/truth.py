@@ -13,14 +13,16 @@ import math
 import numpy as np
 import pandas as pd
 
-from loyalty_lab.demo.life import EXPERIENCES, Life, clock, logistic
+from loyalty_lab.demo import lots
+from loyalty_lab.demo.life import CONDITIONS, EXPERIENCES, TRAITS, Life, clock, letter_chance, logistic, second_half
+from loyalty_lab.demo.lots import Held
 from loyalty_lab.demo.parameters import DAYS, FIRST_DAY, LAST_DAY, RETURN_DAYS, SLOW_HOURS
 
 HORIZON_DAYS = 91
-GIVEN = {"late": "delivered", "slow": "ticket", "refused": "returned"}
+GIVEN = {"late": "delivered", "slow": "ticket", "refused": "returned", "letter": "first"}
 
 
-def known_truth(life: Life, customer_ids: np.ndarray, seed: int, preset: str) -> dict:
+def known_truth(life: Life, held: Held, said: dict, customer_ids: np.ndarray, seed: int, preset: str) -> dict:
     """Return parameters, effects and the customers' true state at the end, as plain values for JSON."""
     return {
         "preset": preset,
@@ -31,7 +33,10 @@ def known_truth(life: Life, customer_ids: np.ndarray, seed: int, preset: str) ->
         "slow_hours": SLOW_HOURS,
         "horizon_days": HORIZON_DAYS,
         "parameters": life.parameters.as_dict(),
-        "effects": {name: effect(life, name) for name in ("late", "slow", "refused", "letter")},
+        "effects": {name: effect(life, name) for name in (*EXPERIENCES, *CONDITIONS, "greeted", "referred")},
+        "round": lots.effect(held, life.parameters.lot),
+        "rollout": answered_sooner(life),
+        **said,
         "return_rate": _share(return_chance(life, life.purchases["odds"])[evaluable(life)]),
         "purchases": len(life.purchases),
         "repeat_customer_rate": _share(life.traits["visits"] > 1),
@@ -59,8 +64,9 @@ def effect(life: Life, name: str) -> dict:
     ----------
     life : Life
         A simulated shop.
-    name : {"late", "slow", "refused", "letter"}
-        The experience; `late` is taken over deliveries, `slow` over tickets, `refused` over returns, `letter` over all purchases.
+    name : str
+        What may act on it, of `EFFECTS`; `late` is taken over deliveries, `slow` over tickets, `refused` over returns,
+        `letter` over first purchases, all others over all purchases.
 
     Returns
     -------
@@ -68,7 +74,7 @@ def effect(life: Life, name: str) -> dict:
         `log_odds`, `tau_mean`, `n`, `n_exposed`, and the mean true chance of those with and without it.
     """
     rows, log_odds = life.purchases, life.parameters.effects[name]
-    had = rows[name].to_numpy()
+    had = rows[name].to_numpy() if name in rows.columns else life.traits[name].to_numpy()[rows["customer"]]
     without = rows["odds"] - log_odds * had
     tau = return_chance(life, without + log_odds) - return_chance(life, without)
     chance, kept = return_chance(life, rows["odds"]), evaluable(life)
@@ -84,20 +90,42 @@ def effect(life: Life, name: str) -> dict:
     }
 
 
+def answered_sooner(life: Life) -> dict:
+    """Return what the roll-out of answering fast truly did to the share of slow replies, over the tickets it touched."""
+    truth, rows = life.parameters, life.purchases
+    begun = {branch: (pd.Timestamp(day) - pd.Timestamp(FIRST_DAY)).days for branch, day in truth.rollout}
+    start = np.array([begun.get(f"B{number}", DAYS) for number in range(1, truth.branches + 1)])
+    touched = rows[rows["ticket"] & (rows["day"].to_numpy() >= start[life.traits["branch"].to_numpy()[rows["customer"]]])]
+    after_backlog = touched["day"] >= (pd.Timestamp(truth.backlog_from) - pd.Timestamp(FIRST_DAY)).days
+    odds = truth.odds_slow + truth.odds_slow_peak * touched["peak"] + truth.odds_slow_backlog * after_backlog
+    return {"slow_share": _share(logistic(odds + truth.odds_slow_after_rollout) - logistic(odds)), "n": len(touched)}
+
+
 def drop_chance(life: Life) -> np.ndarray:
     """Return each customer's mean chance of leaving at the next purchase on an ordinary day, over what may happen at it."""
     truth, traits = life.parameters, life.traits
-    base = truth.odds_drop + truth.odds_drop_per_visit * np.minimum(traits["visits"].to_numpy(), truth.regular_after)
-    for name in ("warm", "remote", "greeted"):
+    visits, branch = traits["visits"].to_numpy(), traits["branch"].to_numpy()
+    base = truth.odds_drop + truth.odds_drop_per_visit * np.minimum(visits, truth.regular_after)
+    for name in TRAITS:
         base = base + truth.effects[name] * traits[name].to_numpy(float)
-    remote = traits["remote"].to_numpy(float)
+    base = (
+        base + truth.effects["card"] * (visits >= traits["card_from"].to_numpy()) + truth.effects["far_branch"] * second_half(truth, branch)
+    )
+    return np.mean([_mean_over_experiences(life, base + life.staff[branch, member]) for member in range(life.staff.shape[1])], axis=0)
+
+
+def _mean_over_experiences(life: Life, base: np.ndarray) -> np.ndarray:
+    truth, traits = life.parameters, life.traits
+    remote, branch = traits["remote"].to_numpy(float), traits["branch"].to_numpy()
+    begun = {name for name, _ in truth.rollout}
     late = np.where(remote > 0, 0.75, 0.22) * logistic(truth.odds_late + truth.odds_late_remote * remote)
-    slow_given = logistic(truth.odds_slow + truth.odds_slow_after_rollout * (traits["branch"].to_numpy() == 0))
+    rolled_out = np.array([f"B{number}" in begun for number in range(1, truth.branches + 1)])[branch]
+    slow_given = logistic(truth.odds_slow + truth.odds_slow_after_rollout * rolled_out)
+    letter = letter_chance(truth, traits) * traits["consent"].to_numpy()
     total = np.zeros(len(traits))
     for code in range(2 ** len(EXPERIENCES)):
         had = {name: bool(code >> place & 1) for place, name in enumerate(EXPERIENCES)}
         slow = slow_given * logistic(truth.odds_ticket + truth.odds_ticket_late * had["late"])
-        letter = truth.letter_share * traits["consent"].to_numpy()
         chances = {"late": late, "slow": slow, "refused": truth.return_share * truth.refused_share, "letter": letter}
         weight = math.prod(chances[name] if yes else 1 - chances[name] for name, yes in had.items())
         total += weight * logistic(base + sum(truth.effects[name] * yes for name, yes in had.items()))

@@ -10,34 +10,40 @@ from loyalty_lab.demo.parameters import ASKING_FROM, Parameters
 from loyalty_lab.demo.service import END, at_hour, days_later, happened
 from loyalty_lab.demo.words import words
 
-TEMPLATES = 6
+TEMPLATES, LETTER_COST = 6, 1.20
+INVITED_IN_VAIN = 0.12
 NOTES = ["Asked about opening hours", "Wishes more seasonal fruit", "Thanked for the letter", "Would like a delivery slot"]
 
 
-def contacts(sold: pd.DataFrame, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the table of contacts: letters by rotating templates, and the replies to them."""
+def contacts(sold: pd.DataFrame, round_letters: pd.DataFrame, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the table of contacts: letters by rotating templates, those of a round among them, and the replies to them."""
+    letters = pd.concat([_letters(sold, rng), round_letters], ignore_index=True).sort_values(["sent_at", "customer"], ignore_index=True)
+    turn = letters.groupby("customer").cumcount() - (rng.random(len(letters)) < 0.12)
+    template = [f"L{number}" for number in (letters["customer"] + turn) % TEMPLATES + 1]
+    letters = letters.assign(
+        customer_id=customer_ids[letters["customer"]], direction="out", channel="letter", template_id=template, cost=LETTER_COST
+    )
+    both = pd.concat([letters.drop(columns="customer"), _replies(letters, rng)], ignore_index=True)
+    both = both.sort_values(["sent_at", "customer_id"], ignore_index=True)
+    return both.assign(contact_id=[f"K{number:04d}" for number in range(1, len(both) + 1)])
+
+
+def _letters(sold: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The letters that follow a purchase: to whom, when, what for, and what came of it."""
     sold = sold.assign(next_day=sold[sold["visit"].notna()].sort_values(["customer", "visit"]).groupby("customer")["day"].shift(-1))
     rows = sold[sold["letter"]].sort_values(["letter_day", "order_id"])
-    n, chance = len(rows), rng.random((4, len(rows)))
-    sent = at_hour(days_later(rows["at"], (rows["letter_day"] - rows["day"]).astype(int)), 9, 12, rng)
-    wait = (rows["next_day"] - rows["letter_day"]).to_numpy(float)
+    n, chance, wait = len(rows), rng.random((3, len(rows))), (rows["next_day"] - rows["letter_day"]).to_numpy(float)
     ordered = (wait > 0) & (wait <= 21) & (chance[0] < 0.35)
-    outcome = np.select([rows["opt_out"], ordered, chance[1] < 0.08, chance[2] < 0.05], ["opt_out", "order", "reply", "visit"], "none")
-    turn = rows.groupby("customer").cumcount() - (chance[3] < 0.12)
-    letters = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "customer_id": customer_ids[rows["customer"]],
-            "sent_at": sent,
-            "direction": "out",
-            "channel": "letter",
+            "customer": rows["customer"],
+            "sent_at": at_hour(days_later(rows["at"], (rows["letter_day"] - rows["day"]).astype(int)), 9, 12, rng),
             "purpose": np.where(rows["visit"].eq(0), "thanks", rng.choice(["follow-up", "offer"], n, p=[0.8, 0.2])),
-            "template_id": [f"L{number}" for number in (rows["customer"] + turn) % TEMPLATES + 1],
-            "cost": 1.20,
-            "outcome": outcome,
+            "outcome": np.select(
+                [rows["opt_out"], ordered, chance[1] < 0.08, chance[2] < 0.05], ["opt_out", "order", "reply", "visit"], "none"
+            ),
         }
     )
-    both = pd.concat([letters, _replies(letters, rng)], ignore_index=True).sort_values(["sent_at", "customer_id"], ignore_index=True)
-    return both.assign(contact_id=[f"K{number:04d}" for number in range(1, len(both) + 1)])
 
 
 def _replies(letters: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -68,12 +74,17 @@ def moods(sold: pd.DataFrame, life: Life, rng: np.random.Generator) -> np.ndarra
 def surveys(
     sold: pd.DataFrame, mood: np.ndarray, truth: Parameters, language: np.ndarray, customer_ids: np.ndarray, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return the table of surveys; those with something to say answer more often, the content ones more than the others."""
+    """Return the table of surveys; those with something to say answer more often, the content ones more than the others.
+
+    Where a shop has `till_weeks`, everybody is asked at the till every fourth week, and nearly all answer.
+    """
     wanted = (sold["at"] >= pd.Timestamp(ASKING_FROM)) & (rng.random(len(sold)) < truth.survey_share)
     chosen = np.flatnonzero(_by_customer(sold) & wanted)
     rows, mood, n = sold.iloc[chosen], mood[chosen], len(chosen)
     asked = rows["at"] + pd.Timedelta(minutes=4)
-    answers = rng.random(n) < 1 / (1 + np.exp(0.9 - 0.5 * np.abs(mood) - 0.3 * mood))
+    odds = truth.odds_answer_strong * np.abs(mood) + truth.odds_answer_mood * mood - 0.9
+    everyone = truth.till_weeks & (rows["at"].dt.isocalendar().week % 4 == 0).to_numpy()
+    answers = rng.random(n) < np.where(everyone, 0.97, 1 / (1 + np.exp(-odds)))
     answered = happened(at_hour(days_later(rows["at"], rng.integers(1, 7, n)), 9, 20, rng)).where(pd.Series(answers, rows.index))
     comment = _comments(mood, language[rows["customer"]], rng)
     made = pd.DataFrame(
@@ -83,7 +94,7 @@ def surveys(
             "order_id": rows["order_id"],
             "asked_at": asked,
             "answered_at": answered,
-            "csat": _scale(4.1 + 0.7 * mood, 1, 5),
+            "csat": _csat(mood),
             "nps": _scale(7.9 + 1.5 * mood, 0, 10),
             "care": _scale(4.0 + 0.6 * mood + rng.normal(0, 0.3, n), 1, 5),
             "comment": pd.Series(comment, rows.index, "str").where(rng.random(n) < 0.3),
@@ -93,14 +104,19 @@ def surveys(
     return made.assign(**{name: made[name].where(made["answered_at"].notna()) for name in said})
 
 
-def reviews(sold: pd.DataFrame, mood: np.ndarray, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the table of reviews, mostly by those who are very content or not at all."""
-    writes = rng.random(len(sold)) < 1 / (1 + np.exp(4.6 - 1.1 * np.abs(mood)))
+def reviews(sold: pd.DataFrame, mood: np.ndarray, truth: Parameters, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the table of reviews, mostly by those who are very content or not at all; the lot decides who is asked for one."""
+    asked = rng.random(len(sold)) < truth.review_asked_share
+    odds = 1.1 * np.abs(mood) + truth.odds_review_mood * mood + 0.9 * asked - 5.0
+    chance = 1 / (1 + np.exp(-odds))
+    if truth.review_answers_asked is not None:
+        chance = np.where(asked, truth.review_answers_asked, chance)
+    writes = rng.random(len(sold)) < chance
     posted = at_hour(days_later(sold["at"], rng.integers(1, 15, len(sold))), 9, 22, rng)
     chosen = np.flatnonzero(_by_customer(sold) & writes & (posted < END))
     rows, n = sold.iloc[chosen].assign(posted_at=posted.iloc[chosen], mood=mood[chosen]), len(chosen)
     rows = rows.sort_values(["posted_at", "order_id"])
-    named, asked = pd.Series(rng.random(n) < 0.85, rows.index), rng.random(n) < 0.4
+    named, asked = pd.Series(rng.random(n) < 0.85, rows.index), asked[rows.index]
     replied = happened(at_hour(days_later(rows["posted_at"], rng.integers(1, 12, n)), 9, 18, rng))
     return pd.DataFrame(
         {
@@ -108,7 +124,7 @@ def reviews(sold: pd.DataFrame, mood: np.ndarray, customer_ids: np.ndarray, rng:
             "customer_id": pd.Series(customer_ids[rows["customer"]], rows.index, "str").where(named),
             "order_id": rows["order_id"].astype("str").where(named),
             "posted_at": rows["posted_at"],
-            "rating": _scale(4.1 + 1.3 * rows["mood"].to_numpy(), 1, 5),
+            "rating": _rating(rows["mood"].to_numpy()),
             "asked": asked,
             "incentivised": asked & (rng.random(n) < 0.15),
             "replied_at": replied.where(pd.Series(rng.random(n) < 0.55, rows.index)),
@@ -116,38 +132,56 @@ def reviews(sold: pd.DataFrame, mood: np.ndarray, customer_ids: np.ndarray, rng:
     )
 
 
-def referrals(first_at: pd.Series, warm: np.ndarray, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+def referrals(first_at: pd.Series, traits: pd.DataFrame, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Return the table of invitations: some brought a friend, who then stands in `referred_id`, many did not.
 
     Parameters
     ----------
     first_at : pandas.Series
         Moment of each customer's first purchase, rising.
-    warm : numpy.ndarray
-        Hidden warmth of each customer: of two possible senders the warmer one invited.
+    traits : pandas.DataFrame
+        Of each customer: hidden warmth (of two possible senders the warmer one invited) and whether a friend sent them.
     customer_ids : numpy.ndarray
         The shop's numbers of the customers.
     rng : numpy.random.Generator
         Source of chance.
     """
-    n = len(first_at)
-    guest = np.flatnonzero(rng.random(n) < 0.22)
-    either = (rng.random((2, len(guest))) * guest).astype(int)
+    n, warm, first = len(first_at), traits["warm"].to_numpy(), first_at.to_numpy()
+    came, in_vain = traits["referred"].to_numpy(), rng.random(n) < INVITED_IN_VAIN
+    day = first.astype("datetime64[D]")
+    older = np.searchsorted(day, day - 1)
+    guest = np.flatnonzero((came | in_vain) & (older > 0))
+    either = (rng.random((2, len(guest))) * older[guest]).astype(int)
     host = np.where(warm[either[0]] >= warm[either[1]], *either)
-    since = first_at.to_numpy()[guest] - first_at.to_numpy()[host]
-    invited = at_hour(pd.Series(first_at.to_numpy()[host] + since * rng.uniform(0.2, 0.9, len(guest))), 9, 18, rng)
-    known = (since > np.timedelta64(10, "D")) & (invited.to_numpy() < first_at.to_numpy()[guest])
-    came = known & (rng.random(len(guest)) < 0.55)
+    between = (rng.random(len(guest)) * (day[guest] - day[host] - 1).astype(int)).astype(int)
+    invited = at_hour(pd.Series(day[host] + 1 + between), 9, 18, rng)
+    came = came[guest]
     made = pd.DataFrame(
         {
             "referrer_id": customer_ids[host],
             "referred_id": pd.Series(customer_ids[guest], dtype="str").where(came),
             "invited_at": invited,
-            "first_order_at": pd.Series(first_at.to_numpy()[guest]).where(came),
+            "first_order_at": pd.Series(first[guest]).where(came),
             "reward_cost": np.where(came, 5.0, np.nan),
         }
-    )[known].sort_values(["invited_at", "referrer_id"], ignore_index=True)
+    ).sort_values(["invited_at", "referrer_id"], ignore_index=True)
     return made.assign(referral_id=[f"F{number:04d}" for number in range(1, len(made) + 1)])
+
+
+def true_scores(sold: pd.DataFrame, mood: np.ndarray) -> dict:
+    """Return what purchases would have been given, had everybody been asked and answered: `mean_csat` since the shop asks."""
+    bought = _by_customer(sold).to_numpy()
+    lately = bought & sold["at"].ge(pd.Timestamp(ASKING_FROM)).to_numpy()
+    scores = {"mean_csat": _csat(mood[lately]), "mean_rating": _rating(mood[bought])}
+    return {name: round(float(given.mean()), 6) if len(given) else None for name, given in scores.items()}
+
+
+def _csat(mood: np.ndarray) -> pd.array:
+    return _scale(4.1 + 0.7 * mood, 1, 5)
+
+
+def _rating(mood: np.ndarray) -> pd.array:
+    return _scale(4.1 + 1.3 * mood, 1, 5)
 
 
 def _by_customer(sold: pd.DataFrame) -> pd.Series:

@@ -162,7 +162,8 @@ def _warn_of_totals(work: Assembly, stream: Stream) -> None:
     """Say what an amount holds that the export does not tell apart."""
     told = stream.columns & {"goods_amount", "net_amount", "gross_amount", *fields.LINE_AMOUNTS}
     if "total_amount" in stream.columns and not told and not stream.form.warnings:
-        missing = [name for name in ("tax_amount", "shipping_amount") if name not in stream.columns]
+        held = ("shipping_amount",) if stream.form.untaxed else ("tax_amount", "shipping_amount")
+        missing = [name for name in held if name not in stream.columns]
         if missing:
             work.report.warn("holds_" + "_and_".join(name.partition("_")[0] for name in missing), file=stream.files[0][1].name)
 

@@ -121,7 +121,8 @@ def load(work: Typing, staged: Staged) -> None:
     InputError
         If there are no rows.
     """
-    chosen = ", ".join(f"{_joined(theirs, work.kinds[ours], ours)} as {quoted(ours)}" for ours, theirs in work.columns.items())
+    packed = work.form.packed
+    chosen = ", ".join(f"{_joined(theirs, work.kinds[ours], ours, packed)} as {quoted(ours)}" for ours, theirs in work.columns.items())
     row = f"rowid + {staged.skip + 1} as {ROW}, " if staged.lines is not None else ""
     work.db.execute(f"create or replace table {CELLS} as select {'' if row else f'{ROW}, '}{chosen} from {staged.rows}")
     work.db.execute(f"create or replace temp view {RAW} as select {row}* from {CELLS}")
@@ -169,9 +170,9 @@ def _note_repairs(work: Typing) -> None:
             work.report.warn("repaired_ids", n=count, file=work.file, column=work.columns[ours][0], example=example[:40])
 
 
-def _joined(theirs: list[str], kind: str, ours: str) -> str:
+def _joined(theirs: list[str], kind: str, ours: str, packed: dict[str, str]) -> str:
     """One cell of several: parts of a moment, a name or an address are joined, else the first that holds something counts."""
-    parts = [f"nullif(trim({quoted(name)}), '')" for name in theirs]
+    parts = [_unpacked(f"nullif(trim({quoted(name)}), '')", packed.get(name)) for name in theirs]
     several = len(parts) > 1 and (kind == "moment" or ours in ("name", "address"))
     cell = f"nullif(concat_ws(' ', {', '.join(parts)}), '')" if several else f"coalesce({', '.join(parts)})" if len(parts) > 1 else parts[0]
     if kind == "choice":
@@ -181,6 +182,13 @@ def _joined(theirs: list[str], kind: str, ours: str) -> str:
     missing = words.missing() - {""}
     listed = ", ".join(f"'{word}'" for word in sorted(missing))
     return f"case when length({cell}) <= {max(map(len, missing))} and lower({cell}) in ({listed}) then null else {cell} end"
+
+
+def _unpacked(cell: str, pattern: str | None) -> str:
+    """The sum of the amounts that a cell packs into a text."""
+    if pattern is None:
+        return cell
+    return f"cast(list_sum(cast(regexp_extract_all({cell}, '{pattern}', 1) as decimal(18, 4)[])) as varchar)"
 
 
 def _decisions(work: Typing) -> dict[str, str | None]:
@@ -307,14 +315,21 @@ def _unread(work: Typing) -> dict[str, str]:
     may_be_empty = work.table == "orders" and work.form.grain == "line"
     never_empty = set() if may_be_empty else set(_needed(work))
     return {
-        ours: f"({quoted(ours)} is null)" if ours in never_empty else f"({quoted(ours)} is null and {_told(ours)} is not null)"
+        ours: f"({quoted(ours)} is null)" if ours in never_empty else f"({quoted(ours)} is null and {_says(work, ours)})"
         for ours in work.columns
     }
 
 
+def _says(work: Typing, ours: str) -> str:
+    """Whether a cell should have been read; a number that stands for a guest is left out on purpose."""
+    guests = ", ".join(f"'{guest}'" for guest in work.form.guests)
+    return f"{_told(ours)} " + (f"not in ({guests})" if guests and ours == "customer_id" else "is not null")
+
+
 def _check_readable(work: Typing) -> None:
     """Say which cells could not be read; refuse the file where they are needed and more than a few."""
-    counts = ", ".join(f"count(*) filter (where {_flag(ours)})" for ours in work.columns)
+    totals = _total_lines(work)
+    counts = ", ".join(f"count(*) filter (where {_flag(ours)} and {totals})" for ours in work.columns)
     rows, *found = work.db.execute(f"select count(*), {counts} from {TYPED}").fetchone()
     must = _needed(work)
     for ours, count in zip(work.columns, found, strict=True):
@@ -322,7 +337,7 @@ def _check_readable(work: Typing) -> None:
             example = work.db.execute(f"select min(raw.{quoted(ours)}) {_unread_cells(ours)}").fetchone()[0]
             work.report.warn("unread_cells", n=count, file=work.file, column=work.columns[ours][0], example=str(example)[:40])
         elif count and (rows < FEW_ROWS or count > FEW_UNREADABLE * rows):
-            _refuse(work, ours, count)
+            _refuse(work, ours, count, totals)
         work.db.execute(f"alter table {TYPED} drop column {_flag(ours)}")
 
 
@@ -330,8 +345,22 @@ def _unread_cells(ours: str) -> str:
     return f"from {TYPED} as t join {RAW} as raw using ({ROW}) where t.{_flag(ours)}"
 
 
-def _refuse(work: Typing, ours: str, count: int) -> None:
-    row, cell = work.db.execute(f"select {ROW}, raw.{quoted(ours)} {_unread_cells(ours)} order by {ROW} limit 1").fetchone()
+def _total_lines(work: Typing) -> str:
+    """SQL for the rows that are none of these: rows of a sheet of orders without a day, in which some cell is the word for a total.
+
+    They are set apart as unreadable and are no reason to refuse a sheet, whose last row is often one.
+    """
+    if work.table != "orders" or work.form.grain == "line" or "ordered_at" not in work.columns:
+        return "true"
+    undated = f"select raw.* from {RAW} as raw join {TYPED} as t using ({ROW}) where t.ordered_at is null limit {FEW_ROWS}"
+    rows = work.db.execute(undated).fetchall()
+    found = [str(row[0]) for row in rows if any(words.fold(str(cell)) in words.totals() for cell in row[1:] if cell is not None)]
+    return f"{ROW} not in ({', '.join(found)})" if found else "true"
+
+
+def _refuse(work: Typing, ours: str, count: int, kept: str) -> None:
+    first = f"select {ROW}, raw.{quoted(ours)} {_unread_cells(ours)} and {kept} order by {ROW} limit 1"
+    row, cell = work.db.execute(first).fetchone()
     holds = "nothing" if cell is None else repr(cell[:60])
     more = f" (and {count - 1} more rows)" if count > 1 else ""
     what = f"column {work.columns[ours][0]!r} holds {holds}, which cannot be read{more}"

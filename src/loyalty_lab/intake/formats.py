@@ -45,6 +45,7 @@ class Profile(_Part):
 
     `columns` maps our names to theirs (several of theirs: joined for names, addresses and moments, else the
     first that holds something); those a file does not have are done without. `aliases` are other spellings of their names.
+    `packed` names columns that hold several amounts in one text, with the pattern of one: their sum counts. `untaxed`: totals hold no tax.
     """
 
     about: str
@@ -61,6 +62,8 @@ class Profile(_Part):
     currency: str | None = None
     timezone: str | None = None
     guests: list[str] = []
+    packed: dict[str, str] = {}
+    untaxed: bool = False
     lines_of: str | None = None
     also: dict[str, str] = {}
     refunds: Refunds = Refunds()

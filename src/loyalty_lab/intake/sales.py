@@ -94,13 +94,16 @@ def _records(sales: Sales) -> None:
 
 
 def _overlap(sales: Sales) -> str:
-    """Whether a record stood in an earlier file already; identical records inside one file are different ones."""
+    """Whether a record stood in an earlier file already; identical records inside one file are different ones.
+
+    A refund may name the order of a sale: the two are never one record.
+    """
     sales.db.execute("create or replace temp view rows_read as select * from rows_all")
     if sales.files < 2:
         return "false"
     whole = [name for name in (*fields.IDENTITY, "customer_id", "ordered_at", *fields.AMOUNTS) if name in sales.columns]
-    key = LINE_KEY if sales.by_line else ("order_id",) if "order_id" in sales.columns else whole
-    listed = ", ".join(quoted(name) for name in key)
+    key = LINE_KEY if sales.by_line else ("order_id", "event") if "order_id" in sales.columns else whole
+    listed = ", ".join([*map(quoted, key), *([] if sales.by_line else [f"coalesce({', '.join(fields.AMOUNTS)}) < 0"])])
     sales.db.execute(f"""
         create or replace temp view rows_read as
         select *, row_number() over (partition by file, {listed} order by row) as nth from rows_all
@@ -149,11 +152,11 @@ def _orders(sales: Sales) -> None:
         from judged where gone in ('', 'not goods') and not back
         group by order_id having count(*) filter (where gone = '') > 0
     """)
-    goods, gross = _goods_by_line() if sales.by_line else _goods_by_order()
+    goods, gross = _goods_by_line(bool(sales.form.header)) if sales.by_line else _goods_by_order()
     sales.db.execute(f"""
         create or replace temp table goods as select *, {goods} as goods from orders_read
     """)
-    share = "cast(round(cast(refund_total as double) * goods / nullif(coalesce(paid_amount, total_amount, goods), 0)) as bigint)"
+    share = _in_cents("cast(refund_total as double) * goods / nullif(coalesce(paid_amount, total_amount, goods), 0)")
     sales.db.execute(f"""
         create or replace temp table orders_made as
         select * exclude (gross_amount, discount_amount, refund_amount, net_amount, goods, lines_gross, lines_net, lines_other),
@@ -163,8 +166,17 @@ def _orders(sales: Sales) -> None:
     """)
 
 
-def _goods_by_line() -> tuple[str, str]:
-    return "coalesce(goods_amount - coalesce(lines_other, 0), lines_net, lines_gross - coalesce(discount_amount, 0))", "lines_gross"
+def _goods_by_line(known: bool) -> tuple[str, str]:
+    """What a known format tells of the order as a whole counts before its lines, which may stand there as they were after a refund."""
+    other, discount = "coalesce(lines_other, 0)", "coalesce(discount_amount, 0)"
+    whole = f"gross_amount - {other}" if known else "cast(null as bigint)"
+    told = f"coalesce(goods_amount - {other}, lines_net, {whole} - {discount}, lines_gross - {discount})"
+    return told, f"coalesce({whole}, lines_gross)"
+
+
+def _in_cents(amount: str) -> str:
+    """SQL for an amount in ten-thousandths, a share of another one, rounded to the cent."""
+    return f"cast(round(({amount}) / 100) * 100 as bigint)"
 
 
 def _goods_by_order() -> tuple[str, str]:
@@ -197,7 +209,7 @@ def _note_statuses(sales: Sales, report: Report) -> None:
 def _book(sales: Sales) -> None:
     """Book what was taken back: on the order it names, else by customer and product, else on the customer's latest order."""
     told, charged = "coalesce(b.goods_amount, b.net_amount, b.gross_amount)", "coalesce(o.paid_amount, o.total_amount, o.goods)"
-    share = f"cast(round(-cast(b.total_amount as double) * o.goods / nullif({charged}, 0)) as bigint)"
+    share = _in_cents(f"-cast(b.total_amount as double) * o.goods / nullif({charged}, 0)")
     paid_back = "-coalesce(b.line_net, b.amount)" if sales.by_line else f"coalesce(-{told}, {share})"
     sales.db.execute(f"""
         create or replace temp table bookings as

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-TURKISH = str.maketrans({"İ": "i", "I": "i", "ı": "i"})
+TURKISH = str.maketrans({"İ": "i", "I": "i", "ı": "i", "\u0307": ""})  # the last is what is left of İ in small letters elsewhere
 
 
 def fold(text: str) -> str:
@@ -34,6 +34,12 @@ def vocabulary() -> dict[str, Any]:
 def missing() -> frozenset[str]:
     """Return what stands for an empty cell, in small letters."""
     return frozenset(("", *vocabulary()["missing"]["words"]))
+
+
+@cache
+def totals() -> frozenset[str]:
+    """Return the folded words with which a sheet calls a row its total."""
+    return frozenset(map(fold, vocabulary()["total"]["words"]))
 
 
 @cache

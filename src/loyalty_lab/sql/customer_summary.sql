@@ -12,19 +12,15 @@ with lines as (
   from lines
   group by customer_id, day
   having sum(amount) > 0
-), numbered as (
-  select customer_id, day, spend,
-         row_number() over (partition by customer_id order by day) as visit
-  from days
 )
 select customer_id,
        count(*) - 1 as frequency,
        date_diff('day', min(day), max(day)) as recency,
        date_diff('day', min(day), cast($cutoff as date)) as "T",
        case when count(*) > 1
-            then cast(sum(case when visit > 1 then spend else 0 end) as double) / cast(count(*) - 1 as double)
+            then cast(sum(spend) - arg_min(spend, day) as double) / cast(count(*) - 1 as double)
             else cast(0 as double)
        end as monetary_value
-from numbered
+from days
 group by customer_id
 order by customer_id

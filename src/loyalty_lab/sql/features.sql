@@ -16,12 +16,10 @@ with lines as (
 ), visits as (
   select customer_id, day, spend,
          date_diff('day', day, cast($cutoff as date)) as age,
-         date_diff('day', lag(day) over (partition by customer_id order by day), day) as gap,
-         row_number() over (partition by customer_id order by day) as visit,
-         row_number() over (partition by customer_id order by day desc) as visit_back
+         date_diff('day', lag(day) over (partition by customer_id order by day), day) as gap
   from days
 ), logs as (
-  select customer_id, spend, age, gap, visit, visit_back,
+  select customer_id, day, spend, age, gap,
          cast(ln(cast(spend as double)) as decimal(18, 9)) as log_spend,
          cast(ln(cast(gap as double)) as decimal(18, 9)) as log_gap,
          cast(ln(cast(gap as double)) * ln(cast(gap as double)) as decimal(18, 9)) as log_gap_square,
@@ -38,7 +36,7 @@ select customer_id,
        coalesce(sum(gap * gap), 0) as gap_squares,
        cast(median(gap) as double) as gap_median,
        coalesce(max(gap), 0) as gap_longest,
-       coalesce(sum(case when visit_back = 1 then gap end), 0) as gap_last,
+       coalesce(arg_max(gap, day), 0) as gap_last,
        cast(coalesce(sum(log_gap), 0) as double) as log_gap_sum,
        cast(coalesce(sum(log_gap_square), 0) as double) as log_gap_squares,
        sum(case when 2 * age < $horizon_days then 1 else 0 end) as orders_half,
@@ -50,8 +48,8 @@ select customer_id,
        cast(sum(spend) as double) as spend_total,
        cast(sum(log_spend) as double) as log_spend_sum,
        cast(sum(log_spend_square) as double) as log_spend_squares,
-       cast(sum(case when visit = 1 then spend else 0 end) as double) as first_spend,
-       cast(sum(case when visit_back = 1 then spend else 0 end) as double) as last_spend
+       cast(arg_min(spend, day) as double) as first_spend,
+       cast(arg_max(spend, day) as double) as last_spend
 from logs
 group by customer_id
 order by customer_id

@@ -1,0 +1,54 @@
+"""What the training notebooks work through: lessons for trainers and learners, about no shop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def sentence(text: str) -> Any:
+    """Return a sentence (Markdown) as Jupyter displays it.
+
+    Examples
+    --------
+    >>> sentence("Nobody was left out.").data
+    'Nobody was left out.'
+    """
+    from IPython.display import Markdown
+
+    return Markdown(text)
+
+
+def picture(chart: str, data: dict[str, Any], alt: str) -> Any:
+    """Draw a house figure as Jupyter displays it.
+
+    Parameters
+    ----------
+    chart : str
+        A name in `charts.CHARTS`.
+    data : dict
+        What that chart draws; labels may be plain words, see `label`.
+    alt : str
+        What is to be seen, for those who cannot see it.
+
+    Raises
+    ------
+    RenderError
+        If there is no chart of this name.
+    """
+    from IPython.display import Image
+
+    from loyalty_lab import charts
+
+    return Image(data=charts.png(charts.draw(chart, data)), alt=alt)
+
+
+def label(words: str) -> dict[str, Any]:
+    """Return words of a lesson as a label of a chart.
+
+    Examples
+    --------
+    >>> from loyalty_lab.language import Texts
+    >>> Texts("en").say(label("No E-Mail"))
+    'No E-Mail'
+    """
+    return {"key": "chart.label", "args": {"label": words}}
