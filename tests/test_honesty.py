@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from loyalty_lab import rounds, trial
+from loyalty_lab import rates, rounds, trial
 from loyalty_lab.ledger import append
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import honesty
-from honest import Size, hillstrom, known, letters, nulls, peeking, power, speed
+from honest import Size, hillstrom, known, letters, nulls, peeking, power, speed, traps
 from honest.readings import Reading
 
 TINY = Size(shops=1, runs=3, peeks=1, usual=250, base_rates=(0.3,), people=(60,))
@@ -42,7 +42,7 @@ def test_customers_spend_as_described(big_round):
 @pytest.mark.parametrize(
     ("read", "truth"),
     [
-        (lambda people: trial.difference(people, "back"), LETTER.back()),
+        (lambda people: rates.difference(people, "back"), LETTER.back()),
         (lambda people: trial.difference(people, "spend"), LETTER.spend()),
         (lambda people: trial.ratio_difference(people, "spend", "orders"), LETTER.spend_per_order()),
     ],
@@ -103,7 +103,7 @@ def test_what_is_printed_is_what_the_reading_deserves(chance):
     (verdict, found), *_ = letters.printed(shop.run()).values()
 
     assert verdict == letters.decided(found) == ("works" if chance else "not_shown")
-    assert found.value == pytest.approx(trial.difference(shop.table(), "back").value)
+    assert found.value == pytest.approx(rates.difference(shop.table(), "back").value)
 
 
 def test_few_resamples_are_given_back():
@@ -189,6 +189,7 @@ def test_every_section_is_measured_said_and_held_against_its_goals(monkeypatch):
     monkeypatch.setattr(power, "RISES", (0.3,))
     monkeypatch.setattr(peeking, "AT_A_LOOK", 20)
     monkeypatch.setattr(speed, "PEOPLE", 100)
+    monkeypatch.setattr(traps.traps, "TRAPS", {"rtm_top": traps.traps.TRAPS["rtm_top"]})
 
     found = json.loads(json.dumps(honesty.honesty(list(honesty.SECTIONS), TINY, None), default=float))
     lines = honesty.markdown(found)

@@ -12,12 +12,12 @@ import pandas as pd
 
 from honest import Goal, Size, part, split, table
 from honest.letters import Letter, lettered
-from loyalty_lab import assignment, rounds, trial
+from loyalty_lab import assignment, rates, rounds, trial
 
 LETTER = Letter(chance=0.12, times=1.3)
 SIZES = (300, 1_000, 3_000, 6_000)
 READERS: dict[str, tuple[Callable[[pd.DataFrame], trial.Estimate], float]] = {
-    "repeat rate": (lambda people: trial.difference(people, "back"), LETTER.back()),
+    "repeat rate": (lambda people: rates.difference(people, "back"), LETTER.back()),
     "spend": (lambda people: trial.difference(people, "spend"), LETTER.spend()),
     "spend, adjusted": (lambda people: trial.adjusted_difference(people, "spend", rounds.BEFORE)[0], LETTER.spend()),
     "spend per order": (lambda people: trial.ratio_difference(people, "spend", "orders"), LETTER.spend_per_order()),

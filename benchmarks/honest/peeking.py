@@ -11,7 +11,7 @@ import pandas as pd
 
 from honest import Goal, Size, part, table
 from honest.letters import WINDOW, decided, lettered
-from loyalty_lab import trial
+from loyalty_lab import rates, trial
 from loyalty_lab.proportions import wilson
 
 GOAL = 0.05
@@ -25,7 +25,7 @@ def measured(size: Size, data: Path | None) -> dict[str, Any]:
         shop = lettered(LOOKS * AT_A_LOOK, [6, at])
         joining.update(_joining(shop.table(), np.random.default_rng([7, at])))
         days = [WINDOW * (look + 1) // LOOKS for look in range(LOOKS)]
-        running.update(_alarms([trial.difference(shop.table(day), "back") for day in days]))
+        running.update(_alarms([rates.difference(shop.table(day), "back") for day in days]))
     return {"joining": joining, "running": running}
 
 
@@ -33,7 +33,7 @@ def _joining(people: pd.DataFrame, draw: np.random.Generator) -> dict[str, float
     """Pairs join in an order of their own, fifty between looks."""
     pairs = draw.permutation(people["pair"].unique())
     numbers = [AT_A_LOOK // 2 * (look + 1) for look in range(LOOKS)]
-    looks = [trial.difference(people[people["pair"].isin(pairs[:n])], "back") for n in numbers]
+    looks = [rates.difference(people[people["pair"].isin(pairs[:n])], "back") for n in numbers]
     root = {n: (each.high - each.low) / 2 for n, each in zip(numbers, looks, strict=True)}
     spread = {n: wide * np.sqrt(n) / _student(n - 1) for n, wide in root.items()}
     wider = {n: trial.confidence_sequence(n, spread[n], numbers[-1]) for n in numbers}

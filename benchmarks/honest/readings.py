@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from honest.letters import decided
-from loyalty_lab import trial
+from loyalty_lab import rates, trial
 
 NEGLIGIBLE = 1e-6
 
@@ -33,13 +33,13 @@ class Reading:
         return pd.DataFrame({"arm": arms, "stratum": "all", "pair": pair})
 
     def estimate(self, first: int, second: int) -> trial.Estimate:
-        """What `trial.difference` says of these two numbers."""
+        """What `rates.difference` says of these two numbers."""
         there = np.zeros(self.treated + self.control, dtype=bool)
         there[:first] = True
         # Of pairs: the treated alone in the first pairs, the control alone in the ones that follow.
         start = self.treated + (first if self.pairs else 0)
         there[start : start + (second - first if self.pairs else second)] = True
-        return trial.difference(self._people.assign(back=there), "back")
+        return rates.difference(self._people.assign(back=there), "back")
 
     def least(self, second: int) -> int:
         """From which first number on it says that the letter works; one above the largest where it never does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from loyalty_lab import effects, rounds, trial
+from loyalty_lab import effects, rates, rounds, trial
 from loyalty_lab.trial import NOTHING, Estimate
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _read(cycle: Closed, margin: float, cost: float | None) -> Reading:
     n, m = _in_arm(people, trial.TREATED), len(control)
     mde = effects.detectable_difference(float(control.mean()), n, m) if min(n, m) else None
     return Reading(
-        cycle, trial.difference(people, "back"), spend, explained, less, _cap(people),
+        cycle, rates.difference(people, "back"), spend, explained, less, _cap(people),
         trial.ratio_difference(people, "spend", "orders"), mde, check(cycle), margin, cost,
     )  # fmt: skip
 
@@ -207,7 +207,7 @@ def check(cycle: Closed) -> dict[str, Any]:
     controls, treated = people[people["arm"] == trial.CONTROL], people[people["arm"] == trial.TREATED]
     reached = int((controls["outcome"] != "").sum())
     name, apart = trial.imbalance(people, rounds.BEFORE)
-    before = trial.difference(people.assign(back_before=people["orders_before"] > 0), "back_before") if cycle.pre_days else NOTHING
+    before = rates.difference(people.assign(back_before=people["orders_before"] > 0), "back_before") if cycle.pre_days else NOTHING
     lot = trial.sample_ratio_p(people)
     spoilt = lot < trial.SRM_ALARM or reached > trial.CONTAMINATION_ALARM * len(controls)
     return {

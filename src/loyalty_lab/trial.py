@@ -1,4 +1,4 @@
-"""Reading a round that was split by lot: who came back, what they spent, how sure that is, and whether the lot held."""
+"""Reading a round that was split by lot: what was spent, how sure that is, whether the lot held, and several rounds as one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Estimate:
 NOTHING = Estimate(None, None, None, None)
 
 
-def _check(people: pd.DataFrame, needed: tuple[str, ...]) -> None:
+def check_people(people: pd.DataFrame, needed: tuple[str, ...]) -> None:
+    """Refuse a round that lacks a column, knows an arm that is none, or names a person twice."""
     missing = [name for name in needed if name not in people.columns]
     if missing:
         raise InputError("round", f"lacks the column {missing[0]!r}; it has {list(people.columns)}", "add it")
@@ -67,14 +68,14 @@ def difference(people: pd.DataFrame, outcome: str) -> Estimate:
         effect = sum over parts of n_s / N * (mean treated - mean control),
         variance = sum of (n_s / N)^2 * variance of the part.
 
-    A stratum in which one arm is empty tells nothing and is left out.
+    A stratum with an empty arm is left out. A share is read by `rates.difference`.
 
     Parameters
     ----------
     people : pandas.DataFrame
         One row a person: `arm` (treated or control), `stratum`, `pair` ("" for none) and the outcome.
     outcome : str
-        A column of numbers or truth values.
+        A column of numbers.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def difference(people: pd.DataFrame, outcome: str) -> Estimate:
     >>> difference(people, "back").value
     0.5
     """
-    _check(people, ("arm", "stratum", "pair", outcome))
+    check_people(people, ("arm", "stratum", "pair", outcome))
     parts = [part for part in _parts(people, outcome) if part is not None]
     weight = sum(n for n, _, _, _ in parts)
     if not weight:
@@ -110,8 +111,7 @@ def difference(people: pd.DataFrame, outcome: str) -> Estimate:
 def _parts(people: pd.DataFrame, outcome: str) -> Iterable[tuple[int, float, float, int | None] | None]:
     """Number of people, mean difference, its variance and degrees of freedom (pairs only) of every part."""
     paired = people["pair"].astype(str) != ""
-    if paired.any():
-        yield _of_pairs(people[paired], outcome)
+    yield _of_pairs(people[paired], outcome) if paired.any() else None
     for _, group in people[~paired].groupby("stratum", sort=True):
         yield _of_stratum(group, outcome)
 
@@ -177,7 +177,7 @@ def adjusted_difference(people: pd.DataFrame, outcome: str, before: list[str]) -
     >>> round(estimate.value, 1), explained > 0.7
     (1.0, True)
     """
-    _check(people, ("arm", outcome, *before))
+    check_people(people, ("arm", outcome, *before))
     treated, y = (people["arm"] == TREATED).to_numpy(), people[outcome].to_numpy(dtype="float64")
     if min(treated.sum(), (~treated).sum()) < FEWEST:
         return NOTHING, 0.0
@@ -212,7 +212,7 @@ def permutation_p(people: pd.DataFrame, outcome: str, random_state: int = 0) -> 
     >>> permutation_p(people.assign(spend=people["spend"] + np.arange(60)), "spend") < 0.05
     True
     """
-    _check(people, ("arm", "stratum", "pair", outcome))
+    check_people(people, ("arm", "stratum", "pair", outcome))
     y, treated = people[outcome].to_numpy(dtype="float64"), (people["arm"] == TREATED).to_numpy()
     if min(treated.sum(), (~treated).sum()) < 2 or y.std() == 0:
         return None
@@ -258,7 +258,7 @@ def ratio_difference(people: pd.DataFrame, numerator: str, denominator: str) -> 
     >>> ratio_difference(people, "value", "orders").value
     0.0
     """
-    _check(people, ("arm", numerator, denominator))
+    check_people(people, ("arm", numerator, denominator))
     found = [_ratio(people.loc[people["arm"] == arm, [numerator, denominator]].to_numpy(dtype="float64")) for arm in (TREATED, CONTROL)]
     if None in found:
         return NOTHING
@@ -304,7 +304,7 @@ def sample_ratio_p(people: pd.DataFrame) -> float:
     """
     from scipy.special import chdtrc
 
-    _check(people, ("arm", "pair", "propensity"))
+    check_people(people, ("arm", "pair", "propensity"))
     free = people[people["pair"].astype(str) == ""]
     chance = free["propensity"].astype("float64")
     variance, apart = float((chance * (1 - chance)).sum()), float((free["arm"] == TREATED).sum() - chance.sum())
@@ -320,7 +320,7 @@ def imbalance(people: pd.DataFrame, before: list[str]) -> tuple[str | None, floa
     >>> imbalance(people, ["spend_before"])
     ('spend_before', 0.0)
     """
-    _check(people, ("arm", *before))
+    check_people(people, ("arm", *before))
     worst: tuple[str | None, float] = (None, 0.0)
     for name in before:
         a, b = (people.loc[people["arm"] == arm, name].astype("float64") for arm in (TREATED, CONTROL))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from loyalty_lab import demo, exposure, rollout, rounds, trial
+from loyalty_lab import demo, exposure, rates, rollout, rounds, trial
 from loyalty_lab.errors import UsageError, near_match
 from loyalty_lab.lessons import label, sentence
 from loyalty_lab.lessons import occasions as of
@@ -158,13 +158,13 @@ def _reached_only(made: demo.Demo) -> tuple:
     """Those who took the call against everybody else; against that, all whom the lot fell on against all it did not."""
     people = _round(made).people
     reached = people.assign(arm=np.where(people["outcome"] != "", TREATED, CONTROL), pair="", stratum="all")
-    return trial.difference(reached, "back"), trial.difference(people, "back"), "A", None
+    return rates.difference(reached, "back"), rates.difference(people, "back"), "A", None
 
 
 def _contaminated(made: demo.Demo) -> tuple:
     """Half of those kept aside got the letter as well: the difference of the arms is that of half a letter."""
     people = _round(made).people
-    return trial.difference(people, "back"), effect_when_reached(people, "back"), "B", None
+    return rates.difference(people, "back"), effect_when_reached(people, "back"), "B", None
 
 
 def effect_when_reached(people: pd.DataFrame, outcome: str) -> Estimate:
@@ -200,7 +200,7 @@ def _bounced(made: demo.Demo) -> tuple:
     people = _round(made).people
     kept = people[(people["arm"] == CONTROL) | (people["outcome"] != "")].assign(pair="")
     alarm = "The arms are not as many as the lot made them." if trial.sample_ratio_p(kept) < trial.SRM_ALARM else None
-    return trial.difference(kept, "back"), trial.difference(people, "back"), "A", alarm
+    return rates.difference(kept, "back"), rates.difference(people, "back"), "A", alarm
 
 
 def _answers(made: demo.Demo) -> tuple:
