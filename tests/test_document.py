@@ -8,10 +8,11 @@ from datetime import date
 import pytest
 import sample_results as sample
 
-from loyalty_lab import document, spreads
+from loyalty_lab import document, exposure, spreads
 from loyalty_lab.errors import RenderError
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Fact, Measure, Message, Result, Table, Value
+from loyalty_lab.trial import Estimate
 
 
 def build(results=None, actions=sample.ACTIONS, intake=sample.INTAKE, language="en", **settings):
@@ -256,3 +257,20 @@ def test_a_table_of_worth_ends_in_its_total():
     rows = page(build(), "follow-up-letters")["worth"]["rows"]
     assert rows[-1][1] == "£46.00"
     assert isinstance(sample.everything()["follow-up-letters"].tables["worth"], Table)
+
+
+def test_what_no_lot_has_decided_is_printed_with_what_would_explain_it_away():
+    found = sample.everything(answer_fast_ready=True)
+    warned = exposure.said(ADJUSTED, "answer-fast.waited")
+    found["answer-fast"].messages.append(warned)
+
+    rests_on = page(build(found), "answer-fast")["worth"]["assumptions"][-1]
+
+    assert rests_on.startswith("A first reply after more than a day: of those who had it, 3.0 points fewer came back")
+    assert "would explain it all away" in rests_on
+
+
+ADJUSTED = exposure.Comparison(
+    naive=Estimate(-0.06, -0.08, -0.04, 0.0), adjusted=Estimate(-0.03, -0.05, -0.01, 0.0), risk_ratio=0.96, risk_ratio_low=0.94,
+    risk_ratio_high=0.98, kept=4_000, left_out=0, strongest=None, negative_control=None, grade="C", reason="adjusted",
+)  # fmt: skip

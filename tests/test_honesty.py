@@ -123,6 +123,18 @@ def test_success_begins_where_asking_every_number_finds_it(reading):
 
 
 @pytest.mark.parametrize("pairs", [True, False])
+def test_two_numbers_say_all_that_a_round_says(pairs):
+    draw, n, reading = np.random.default_rng(1), 25, Reading(25, 25, pairs)
+    treated, control = draw.random(n) < 0.5, draw.random(n) < 0.4
+    people = pd.DataFrame({"arm": [trial.TREATED] * n + [trial.CONTROL] * n, "stratum": "all", "back": np.concatenate([treated, control])})
+    numbers = ((treated & ~control).sum(), (treated != control).sum()) if pairs else (treated.sum(), control.sum())
+
+    found = rates.difference(people.assign(pair=[str(at % n) for at in range(2 * n)] if pairs else ""), "back")
+
+    assert reading.estimate(*map(int, numbers)) == found
+
+
+@pytest.mark.parametrize("pairs", [True, False])
 def test_power_added_up_is_power_drawn(pairs):
     draw, n, reading = np.random.default_rng(0), 30, Reading(30, 30, pairs)
     treated, control = draw.random((4_000, n)) < 0.6, draw.random((4_000, n)) < 0.3

@@ -143,7 +143,10 @@ def _worth(book: Book, result: Result) -> dict[str, Any]:
         "break_even_label": book.say(f"worth.{'measured' if _is_measured(result) else 'break_even'}_label"),
         "break_even": _break_even(book, result, action.get("kind") or _kind(slug)),
         "assumptions_label": book.say("worth.assumptions"),
-        "assumptions": [_assumption(book, slug, key) for key in (value.assumptions if value else [])],
+        "assumptions": [
+            *(_assumption(book, slug, key) for key in (value.assumptions if value else [])),
+            *(book.texts.say(message) for message in result.messages if message.key.startswith("without-lot.")),
+        ],
     }
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from sample_results import nothing_unsaid
 
+from loyalty_lab import demo
 from loyalty_lab.language import Texts
 from loyalty_lab.shop import Shop, ShopSettings
 from loyalty_lab.study import demo_run
@@ -149,3 +150,44 @@ def test_every_sentence_about_the_demo_can_be_said(run):
     assert [figure.id for figure in found.figures] == ["waiting"]
     assert study.candidates["pseudonym"].is_unique
     assert study.result().status == "ready"
+
+
+@pytest.fixture(scope="module")
+def chain():
+    return demo.make(customers=6_000, preset="standard").shop()
+
+
+def test_in_a_large_shop_the_ceiling_is_of_customers_alike_before_they_asked(chain):
+    forecast = pd.DataFrame({"save_value": 10.0}, index=chain.customers["customer_id"])
+    compared = answer_fast.slow_against_fast(chain, chain.last_day)
+
+    worth = answer_fast.value(chain, chain.last_day, forecast)
+
+    assert compared.grade == worth.value.grade == "C"
+    assert compared.naive.value < compared.adjusted.value < 0
+    assert worth.value.amount is None
+    slow = worth.rows.set_index("key").loc["answer-fast.worth.slow", "value"]
+    assert worth.value.high == pytest.approx(-compared.adjusted.value * slow * 10.0)
+    assert "answer-fast.assumption.adjusted" in worth.value.assumptions
+
+
+@pytest.mark.parametrize("language", ["en", "tr", "bn", "hy"])
+def test_the_adjusted_difference_is_said_with_what_would_explain_it_away(chain, language):
+    said = [message for message in answer_fast.diagnose(chain, chain.last_day).messages if message.key.startswith("without-lot.C.")]
+
+    text = Texts(language).say(said[0])
+    assert len(said) == 1
+    assert not {"{", "}"} & set(text)
+    assert len(text) > 200
+
+
+def test_what_was_bought_on_the_day_of_the_question_or_later_is_no_past():
+    shop = shop_of(
+        tickets_of(("a", "2025-12-10 10:00", "2025-12-14", None, None), ("b", "2025-12-10 10:00", "2025-12-10 12:00", None, None)),
+        orders=(("a", "2025-12-01"), ("a", "2025-12-10"), ("a", "2025-12-20"), ("b", "2025-12-20")),
+    )
+    past = answer_fast._with_past(answer_fast._tickets(shop, CUTOFF), shop.orders).set_index("customer_id")
+
+    assert past["orders_before"].to_dict() == {"a": 1, "b": 0}
+    assert past["days_since_last"].loc["a"] == 9
+    assert past["days_since_last"].isna().loc["b"]

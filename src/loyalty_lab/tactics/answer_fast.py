@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from loyalty_lab import exposure
 from loyalty_lab.metrics import year_before
 from loyalty_lab.proportions import difference, share
 from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
@@ -56,6 +57,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     tickets = _of_the_year(shop, cutoff)
     curve = waiting_curve(tickets["wait"], tickets["replied"])
     facts = _wait_facts(tickets, curve, cutoff) | _open_facts(_tickets(shop, cutoff)) | _return_facts(shop, cutoff)
+    compared = slow_against_fast(shop, cutoff)
     args = spoken(facts)
     variant = "none" if tickets.empty else "waiting" if facts["open"].value else "clear"
     seen = facts["difference"] if facts["difference"].value is not None else None
@@ -64,7 +66,10 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
         facts=facts,
         tables={"waiting": curve},
         figures=(_figure(curve, args),) if len(curve) else (),
-        messages=tuple(Message(key=f"{SLUG}.{role}.{variant}", args=args) for role in ("headline", "stand")),
+        messages=(
+            *(Message(key=f"{SLUG}.{role}.{variant}", args=args) for role in ("headline", "stand")),
+            *([exposure.said(compared, f"{SLUG}.waited")] if compared else []),
+        ),
         claims=(claim,),
     )
 
@@ -72,21 +77,59 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     """Work out the ceiling: slow tickets a year x difference in return x mean value of keeping one of those customers.
 
-    Hard questions take longer and annoy more, so the difference is seen, not caused (grade D): no amount.
+    Hard questions take longer and annoy more. Where enough is known to adjust for what came before the question, the adjusted
+    difference counts (grade C), otherwise the one that is seen (grade D); either way it is a ceiling, and no amount.
     """
     tickets, facts = _of_the_year(shop, cutoff), _return_facts(shop, cutoff)
+    compared = slow_against_fast(shop, cutoff)
+    adjusted = compared is not None and compared.grade == "C"
     slow = tickets[tickets["wait"] > FAST]
     values = forecast["save_value"].reindex(slow["customer_id"].unique()).dropna()
     mean = float(values.mean()) if len(values) else None
-    difference = facts["difference"].value
+    difference = -compared.adjusted.value if adjusted else facts["difference"].value
     ceiling = len(slow) * max(difference, 0.0) * (mean or 0.0) if difference is not None else None
     cost = shop.settings.cost.get("phone")
     rate = cost / mean if cost is not None and mean else None
     rows = [("slow", len(slow), "count"), ("difference", difference, "share"), ("save_value", mean, "money"), ("cost", cost, "money")]
-    names = ("seen_together", "ceiling") if ceiling is not None else ("too_few",)
+    names = ("adjusted" if adjusted else "seen_together", "ceiling") if ceiling is not None else ("too_few",)
     assumptions = [f"{SLUG}.assumption.{name}" for name in names]
-    total = Value(high=ceiling, break_even_rate=rate, grade="D", assumptions=assumptions)
+    total = Value(high=ceiling, break_even_rate=rate, grade="C" if adjusted else "D", assumptions=assumptions)
     return worth(SLUG, total, [*rows, ("ceiling", ceiling, "money")])
+
+
+def slow_against_fast(shop: Shop, cutoff: date) -> exposure.Comparison | None:
+    """Compare questions whose first reply took longer than a day with the others, by whether the customer came back in 90 days.
+
+    Adjusted for what was known when the question came: earlier purchase days, money spent, days since the last purchase, what
+    it was about, and the month. None where nobody waited or everybody did.
+
+    Examples
+    --------
+    >>> from loyalty_lab import demo
+    >>> slow_against_fast(demo.make(customers=60).shop(), date(2026, 10, 31)).grade
+    'D'
+    """
+    old = _old_enough(_tickets(shop, cutoff), cutoff)
+    old = old.assign(slow=old["wait"] > FAST, month=old["opened_at"].dt.strftime("%m"))
+    if old["slow"].nunique() < 2:
+        return None
+    old = _with_past(old, shop.orders)
+    old["back"] = _came_back(old, shop.orders)
+    known = ["orders_before", "spend_before", "days_since_last", "month", *(["category"] if "category" in old.columns else [])]
+    return exposure.compare(old, "slow", "back", known)
+
+
+def _with_past(tickets: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
+    """Tickets with what their customers had bought before: purchase days, money, and days since the last of them."""
+    bought = orders[orders["customer_id"].notna() & (orders["net_amount"] > 0)]
+    days = bought.assign(day=bought["ordered_at"].dt.normalize()).groupby(["customer_id", "day"], as_index=False)["net_amount"].sum()
+    mine = days.groupby("customer_id")
+    days = days.assign(orders_before=mine.cumcount() + 1, spend_before=mine["net_amount"].cumsum()).sort_values("day")
+    asked = tickets.assign(asked_on=tickets["opened_at"].dt.normalize()).reset_index(names="row").sort_values("asked_on")
+    found = pd.merge_asof(asked, days.drop(columns="net_amount"), left_on="asked_on", right_on="day", by="customer_id",
+                          allow_exact_matches=False)  # fmt: skip
+    found = found.assign(days_since_last=(found["asked_on"] - found["day"]).dt.days)
+    return found.fillna({"orders_before": 0, "spend_before": 0.0}).set_index("row").sort_index()
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -209,14 +252,16 @@ def _open_facts(tickets: pd.DataFrame) -> dict[str, Fact]:
 
 def _return_facts(shop: Shop, cutoff: date) -> dict[str, Fact]:
     """Return within 90 days after a fast and a slow reply, of tickets that have 90 days behind them; fast minus slow."""
-    tickets = _tickets(shop, cutoff)
-    end = pd.Timestamp(cutoff) + DAY
-    old = tickets[tickets["opened_at"] + pd.Timedelta(days=RETURN_DAYS) <= end]
+    old = _old_enough(_tickets(shop, cutoff), cutoff)
     back = _came_back(old, shop.orders)
     slow = old["wait"] > FAST
     counts = [(int(back[group].sum()), int(group.sum())) for group in (~slow, slow)]
     facts = {name: share(*count, None) for name, count in zip(("return_fast", "return_slow"), counts, strict=True)}
     return facts | {"difference": difference(*counts)}
+
+
+def _old_enough(tickets: pd.DataFrame, cutoff: date) -> pd.DataFrame:
+    return tickets[tickets["opened_at"] + pd.Timedelta(days=RETURN_DAYS) <= pd.Timestamp(cutoff) + DAY]
 
 
 def _came_back(tickets: pd.DataFrame, orders: pd.DataFrame) -> pd.Series:
