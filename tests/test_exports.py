@@ -14,7 +14,7 @@ import pytest
 from shop_folders import report, warnings
 
 from loyalty_lab import cli, demo, intake
-from loyalty_lab.demo import exports
+from loyalty_lab.demo import exports, formats
 from loyalty_lab.demo.dirt import ODD_NAMES
 from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.intake.formats import profiles
@@ -86,12 +86,12 @@ def number(order_id: str) -> str:
     return str(int(re.search(r"\d{5}$", order_id)[0]))
 
 
-def data_rows(path, form: exports.Format) -> int:
+def data_rows(path, form: formats.Format) -> int:
     text = path.read_bytes().decode(form.encoding)
     return sum(any(cell.strip() for cell in row) for row in csv.reader(io.StringIO(text), delimiter=form.delimiter)) - 1
 
 
-@pytest.mark.parametrize("name", exports.formats())
+@pytest.mark.parametrize("name", formats.formats())
 def test_a_format_is_recognised_and_read_to_the_sums_of_the_shop(made, tmp_path, name):
     dirt = exports.write(made, tmp_path, name)
     found = taken(tmp_path)
@@ -106,7 +106,7 @@ def test_a_format_is_recognised_and_read_to_the_sums_of_the_shop(made, tmp_path,
     assert (rows["first_day"], rows["last_day"]) == (str(true["day"].min()), str(true["day"].max()))
     assert rows["dropped"] == dirt["dropped"]
     assert rows["rows_in"] - rows["rows_out"] == sum(rows["dropped"].values())
-    form = exports.formats()[name]
+    form = formats.formats()[name]
     lead = [path for path in tmp_path.glob("*.csv") if path.name.startswith(form.file)]
     assert rows["rows_in"] == sum(data_rows(path, form) for path in lead) == sum(dirt["rows"][path.name] for path in lead)
 
@@ -199,7 +199,7 @@ def test_the_command_writes_raw_exports_and_says_what_comes_next(command, tmp_pa
 
 
 def test_the_help_names_every_format():
-    assert cli.RAW_FORMATS.split(", ") == list(exports.formats())
+    assert cli.RAW_FORMATS.split(", ") == list(formats.formats())
 
 
 # ---- what these exports have found in intake

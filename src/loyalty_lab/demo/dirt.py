@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from loyalty_lab.demo import Demo
-    from loyalty_lab.demo.exports import Format
+    from loyalty_lab.demo.formats import Format
 
 Row = dict[str, Any]
 ADDED = {"cancelled": 2, "unpaid": 3, "test": 2, "zero": 2, "free": 1, "not goods": 2, "foreign currency": 2}

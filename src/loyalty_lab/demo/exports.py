@@ -6,15 +6,13 @@ import csv
 import io
 import json
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loyalty_lab.demo.dirt import Row, line, orders
+from loyalty_lab.demo.formats import Format, every_file, formats
 from loyalty_lab.errors import InputError, UsageError, near_match
 
 if TYPE_CHECKING:
@@ -29,89 +27,6 @@ MONEY = (
 )  # fmt: skip
 REASONS = {"paid": "", "part": "", "refunded": "refunded in full", "free": "zero"}
 UNMATCHED = "refund without an order"
-
-
-@dataclass(frozen=True)
-class Format:
-    """One export format: where its columns come from, and how it writes moments, money, states and refunds.
-
-    `refunds` is "column" (a sum in the order's row, with its part of tax and delivery), "rows" (`unnamed`: that do not
-    say of which order), "off" (taken off the amount) or "none" (not in the export at all).
-    """
-
-    name: str
-    file: str
-    header: str
-    every: dict[str, str]
-    about: str = ""
-    first: dict[str, str] = field(default_factory=dict)
-    back: dict[str, str] = field(default_factory=dict)
-    status: dict[str, str] = field(default_factory=lambda: {"paid": ""})
-    beside: tuple[str, ...] = ()
-    grain: str = "order"
-    refunds: str = "column"
-    unnamed: bool = False
-    guests: bool = True
-    guest: str = ""
-    tax: float = 0.0
-    gift_card: str = ""
-    test_sku: str = ""
-    fees: dict[str, list[str]] = field(default_factory=dict)
-    at: str = ""
-    date: str = "%Y-%m-%d"
-    time: str = "%H:%M"
-    zone: str = ""
-    decimal: str = "."
-    grouped: bool = False
-    money: str = "{}"
-    digits: str = ""
-    nameless: str = ""
-    encoding: str = "utf-8"
-    delimiter: str = ","
-    pages: int = 1
-    newest_first: bool = False
-    blank_lines: int = 0
-    total_line: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def cells(self) -> str:
-        """Every template of an order's rows, to see which fields they hold."""
-        return " ".join((self.every | self.first).values())
-
-    def tells(self, key: str) -> bool:
-        """Whether an e-mail, a phone number or a name stands in such an export."""
-        return f"{{{key}}}" in self.cells or (key != "name" and "{contact}" in self.cells)
-
-    def writes(self, state: str) -> bool:
-        """Whether orders in this state stand in such an export."""
-        further = {
-            "part": True,
-            "refunded": self.refunds == "rows",
-            "test": bool(self.test_sku),
-            "zero": True,
-            "free": "discount" not in self.fees,
-            "not goods": bool(self.gift_card),
-            "foreign currency": "currency}" in self.cells,
-        }
-        return state in self.status or further.get(state, False)
-
-
-@cache
-def _all() -> dict[str, Format]:
-    told = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-    assert {key for one in told.values() for key in one} <= {each.name for each in fields(Format)}
-    return {name: Format(name=name, **one) for name, one in told.items()}
-
-
-def formats() -> dict[str, Format]:
-    """Return the formats a shop can be written in, by name.
-
-    Examples
-    --------
-    >>> "shopify-orders" in formats(), formats()["sheet-tr"].encoding
-    (True, 'cp1254')
-    """
-    return {name: form for name, form in _all().items() if form.about}
 
 
 def write(demo: Demo, folder: str | Path, name: str) -> dict:
@@ -158,7 +73,7 @@ def write(demo: Demo, folder: str | Path, name: str) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([int(demo.salt_hex[:12], 16), *name.encode()])
     sold, rows, dropped, seen = orders(demo, form, rng), {}, Counter(), Counter()
-    for part in (form, *(_all()[each] for each in form.beside)):
+    for part in (form, *(every_file()[each] for each in form.beside)):
         for file, page in _pages(_rows(sold, part, form), part):
             (folder / file).write_bytes(_file(page, part, rng))
             rows[file] = len(page)
