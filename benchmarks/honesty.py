@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 OUT = Path(__file__).parent.parent / "build" / "benchmarks"
 SIZES = {
-    "quick": Size(shops=12, runs=200, peeks=30, usual=500, base_rates=(0.3,), people=(500, 2_000)),
+    "quick": Size(shops=8, runs=200, peeks=30, usual=500, base_rates=(0.3,), people=(500, 2_000), largest=1_000),
     "full": Size(
         shops=400,
         runs=2_000,
@@ -32,6 +32,7 @@ SIZES = {
         usual=4_000,
         base_rates=(0.1, 0.2, 0.3, 0.4),
         people=(500, 1_000, 2_000, 5_000, 10_000),
+        largest=10_000,
     ),
 }
 # One line here is all that a further section needs.

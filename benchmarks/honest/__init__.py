@@ -15,7 +15,7 @@ Goal = tuple[str, str, bool]
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything is drawn."""
+    """How much of everything is drawn, and how many people the largest lists hold that are drawn often or added up exactly."""
 
     shops: int
     runs: int
@@ -23,6 +23,7 @@ class Size:
     usual: int
     base_rates: tuple[float, ...]
     people: tuple[int, ...]
+    largest: int
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ READERS: dict[str, tuple[Callable[[pd.DataFrame], trial.Estimate], float]] = {
 
 def measured(size: Size, data: Path | None) -> dict[str, Any]:
     """Coverage and bias of what a round is read by, where the truth is known in closed form."""
-    return {"runs": size.runs, "letter": asdict(LETTER), "rows": [row for people in SIZES for row in _coverage(people, size.runs)]}
+    rows = [row for people in SIZES if people <= size.largest for row in _coverage(people, size.runs)]
+    return {"runs": size.runs, "letter": asdict(LETTER), "rows": rows}
 
 
 def _coverage(people: int, runs: int) -> list[dict[str, Any]]:

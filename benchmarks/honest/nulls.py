@@ -24,7 +24,8 @@ def measured(size: Size, data: Path | None) -> dict[str, Any]:
     with few_resamples():
         alone = [_alone(people, share, size.shops) for share in SHARES for people in LISTS]
         together = [_together(people, size.shops) for people in LISTS]
-    exact = [_exact(people // 2, people // 2, True) for people in SMALL] + [_exact(*arms, False) for arms in PLAIN]
+    exact = [_exact(people // 2, people // 2, True) for people in SMALL]
+    exact += [_exact(*arms, False) for arms in PLAIN if sum(arms) <= size.largest]
     usual = [usual_practice(1_000, share, size.usual) for share in (0.5, 0.9, 0.95)]
     return {"alone": alone, "together": together, "exact": exact, "usual": usual, "resampling": _by_resamples(size.shops)}
 

@@ -17,7 +17,7 @@ RISES = (0.03, 0.05, 0.10)
 def measured(size: Size, data: Path | None) -> dict[str, Any]:
     """The chance of "works" at the promised effect; exact where all come back with one chance, drawn where customers differ."""
     grid = [_promised(rate, people, share) for rate in size.base_rates for people in size.people for share in (0.5, 0.9)]
-    needed = [_needed(rate, rise) for rate in size.base_rates for rise in RISES]
+    needed = [_needed(rate, rise) for rate in size.base_rates for rise in RISES if 2 * effects.people_needed(rate, rise) <= size.largest]
     with few_resamples():
         differing = [_differing(people, size.shops) for people in size.people if people <= 2_000]
     return {"grid": grid, "needed": needed, "differing": differing}
