@@ -16,7 +16,7 @@ ORDER = [
     ["errors", "share"],
     ["tables", "language"],
     ["charts", "results"],
-    ["shop", "dictionary", "proportions"],
+    ["shop", "dictionary", "proportions", "estimates"],
     ["intake"],
     ["customers", "metrics"],
     ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],

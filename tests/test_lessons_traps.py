@@ -11,24 +11,16 @@ import pytest
 
 from loyalty_lab import demo, trial
 from loyalty_lab.demo.parameters import TRAPS
+from loyalty_lab.demo.truth import TRAP_EXPERIENCES, TRAP_ROUNDS, TRAP_SCORES, of_trap
 from loyalty_lab.errors import UsageError
 from loyalty_lab.lessons import occasions, traps
 
-EXPERIENCE = {
-    "vip_greeting": "greeted", "remote_late": "late", "peak_slow": "slow", "immortal_card": "card", "winback_targeting": "letter",
-    "referral_homophily": "referred", "simpson_branch": "letter", "carry_over": "named",
-}  # fmt: skip
-OF_THE_ROUND = {"rtm_top": "assigned", "non_compliance": "assigned", "contaminated_control": "reached", "srm_bug": "assigned"}
-SCORES = {"answered_only": "mean_csat", "review_selection": "mean_rating"}
 HIDDEN = {"vip_greeting", "referral_homophily"}
 
 
 @cache
 def truth(trap: str) -> float:
-    known = demo.make(preset=trap).truth
-    if trap in EXPERIENCE:
-        return known["effects"][EXPERIENCE[trap]]["tau_mean"]
-    return known["round"][OF_THE_ROUND[trap]] if trap in OF_THE_ROUND else known[SCORES[trap]]
+    return of_trap(demo.make(preset=trap).truth, trap)
 
 
 def errors_off(found: trial.Estimate, trap: str) -> float:
@@ -36,7 +28,7 @@ def errors_off(found: trial.Estimate, trap: str) -> float:
 
 
 def test_every_trap_has_a_shop_and_every_shop_a_reading():
-    assert set(traps.TRAPS) == set(TRAPS) == {*EXPERIENCE, *OF_THE_ROUND, *SCORES}
+    assert set(traps.TRAPS) == set(TRAPS) == {*TRAP_EXPERIENCES, *TRAP_ROUNDS, *TRAP_SCORES}
     assert len(TRAPS) == 14
 
 

@@ -9,12 +9,9 @@ from typing import Any
 
 from honest import Size, table
 from loyalty_lab import demo
+from loyalty_lab.demo.truth import of_trap
 from loyalty_lab.lessons import traps
 
-EXPERIENCE = {
-    "vip_greeting": "greeted", "remote_late": "late", "peak_slow": "slow", "immortal_card": "card", "winback_targeting": "letter",
-    "referral_homophily": "referred", "simpson_branch": "letter", "carry_over": "named",
-}  # fmt: skip
 WARNING = re.compile(r"a hidden cause .* would explain it all away")
 FAR = 3
 
@@ -25,19 +22,11 @@ def measured(size: Size, data: Path | None) -> dict[str, Any]:
 
 
 def _one(trap: str, seed: int) -> dict[str, Any]:
-    reading, true = traps.read(trap, seed=seed), _truth(trap, seed)
+    reading, true = traps.read(trap, seed=seed), of_trap(demo.make(preset=trap, seed=seed).truth, trap)
     off = {name: (found.value - true) / found.standard_error for name, found in (("naive", reading.naive), ("honest", reading.honest))}
     warned = reading.grade in ("C", "D") and bool(WARNING.search(reading.said or ""))
     return {"trap": trap, "seed": seed, "truth": true, "naive": reading.naive.value, "honest": reading.honest.value,
             "naive_off": off["naive"], "honest_off": off["honest"], "grade": reading.grade, "warned": warned}  # fmt: skip
-
-
-def _truth(trap: str, seed: int) -> float:
-    known = demo.make(preset=trap, seed=seed).truth
-    if trap in EXPERIENCE:
-        return known["effects"][EXPERIENCE[trap]]["tau_mean"]
-    scores = {"answered_only": "mean_csat", "review_selection": "mean_rating"}
-    return known[scores[trap]] if trap in scores else known["round"]["reached" if trap == "contaminated_control" else "assigned"]
 
 
 def text(found: dict[str, Any]) -> list[str]:

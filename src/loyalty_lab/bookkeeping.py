@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -17,8 +17,6 @@ from loyalty_lab.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Step = Callable[[str], None]
 
 
 def read(shop_folder: Path) -> pd.DataFrame:
@@ -46,7 +44,7 @@ def void_round(shop_folder: Path, slug: str) -> None:
     with lock.alone(shop_folder):
         written = read(shop_folder)
         row = assignment.void(written, slug)
-        told = returned.read(shop_folder / returned.FOLDER, written, _salt(shop_folder), _people(shop_folder))
+        told = returned.read(shop_folder / returned.FOLDER, written, lists.read_salt(shop_folder), _people(shop_folder))
         if (told["round"] == row["round"].iloc[0]).any():
             what = f"tells of the round {row['round'].iloc[0]!r}, whose list was sent then"
             raise InputError(returned.FOLDER.as_posix(), what, "let the round go on; it is read on its day")
@@ -54,15 +52,11 @@ def void_round(shop_folder: Path, slug: str) -> None:
         ledger.seal(shop_folder)
 
 
-def _salt(shop_folder: Path) -> str:
-    return (shop_folder / lists.SALT).read_text(encoding="ascii").strip()
-
-
 def _people(shop_folder: Path) -> list[str]:
     return lists.read_identities(shop_folder / lists.IDENTITIES)["merged_id"].tolist()
 
 
-def rebuild(shop_folder: Path, step: Step = lambda line: None) -> int:
+def rebuild(shop_folder: Path, step: report.Step = lambda line: None) -> int:
     """Write a lost ledger anew, or an older copy to its end: every earlier report's arms, drawn again in the order of the reports.
 
     The lot hangs on the shop's secret, the tactic, the cutoff and the person alone, so that the same exports, settings,
@@ -83,12 +77,12 @@ def rebuild(shop_folder: Path, step: Step = lambda line: None) -> int:
         return _rebuild(shop_folder, step)
 
 
-def _rebuild(shop_folder: Path, step: Step) -> int:
+def _rebuild(shop_folder: Path, step: report.Step) -> int:
     target = shop_folder / ledger.LEDGER
     left = ledger.read_ledger(target)
     if len(left) and not ledger.falls_short(shop_folder):
         raise InputError(ledger.LEDGER.as_posix(), "is there and holds rounds", "move it away first; it is only rebuilt where it was lost")
-    verification.verify(left, _salt(shop_folder))
+    verification.verify(left, lists.read_salt(shop_folder))
     made = sorted(path.parent for path in (shop_folder / "reports").glob("*/run.json"))
     if not made:
         raise InputError("reports/", "holds no report to rebuild the ledger from", "put the earlier reports back")

@@ -50,7 +50,18 @@ class Desk:
 
     def cycle(self, slug: str) -> Round:
         """The round of a tactic that goes on, or the one that this run would open."""
-        return assignment.current(self.ledger, slug, self.cutoff, self.report_date, self.window_days)
+        if slug not in self._cycles:
+            self._cycles[slug] = assignment.current(self.ledger, slug, self.cutoff, self.report_date, self.window_days)
+        return self._cycles[slug]
+
+    @cached_property
+    def _cycles(self) -> dict[str, Round]:
+        return {}
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The customer summary at the cutoff."""
+        return customer_summary(self.shop.orders, self.cutoff)
 
     @cached_property
     def stands(self) -> pd.DataFrame:
@@ -207,7 +218,7 @@ def _still_free(desk: Desk, cycle: Round, wanted: pd.DataFrame, drawn_today: pd.
 
 def _described(desk: Desk, people: pd.DataFrame) -> pd.DataFrame:
     """What the lot is told of people: how often they came back, and what they spent."""
-    summary = customer_summary(desk.shop.orders, desk.cutoff).reindex(people["pseudonym"])
+    summary = desk.summary.reindex(people["pseudonym"])
     spend = (summary["monetary_value"] * summary["frequency"]).fillna(0.0).to_numpy()
     stratum = ["regular" if repeats >= 3 else "nearly" if repeats >= 1 else "once" for repeats in summary["frequency"].fillna(0)]
     return pd.DataFrame({"unit": people["unit"].to_numpy(), "stratum": stratum, "spend": spend})

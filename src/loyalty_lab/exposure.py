@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import exp, log, sqrt
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,13 @@ import pandas as pd
 
 from loyalty_lab.causes import FEWEST, Cause, e_value, in_groups, in_numbers, strongest
 from loyalty_lab.errors import InputError, near_match
+from loyalty_lab.estimates import NOTHING, Estimate, estimate
+from loyalty_lab.proportions import Z
 from loyalty_lab.results import Message
-from loyalty_lab.trial import LEVEL, NOTHING, Estimate
 
 LOWEST, HIGHEST = 0.02, 0.98
 COMPARABLE = 0.5
 ROWS_PER_PRODUCT = 20
-WIDE = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 @dataclass(frozen=True)
@@ -242,20 +241,16 @@ def _expected(X: np.ndarray, y: np.ndarray, told: np.ndarray) -> np.ndarray:
     return Ridge(alpha=1.0).fit(X, y).predict(told)
 
 
-def _spread(influence: np.ndarray, customers: np.ndarray) -> float:
-    """Standard error of a mean, clustered by customer."""
+def clustered_error(influence: np.ndarray, customers: np.ndarray) -> float:
+    """Return the standard error of a mean, clustered by customer; customers are numbered from 0."""
     sums = np.bincount(customers, weights=influence - influence.mean())
     n = len(np.unique(customers))
     return sqrt((sums**2).sum() * n / max(n - 1, 1)) / len(influence)
 
 
 def _difference(scores: np.ndarray, customers: np.ndarray) -> Estimate:
-    from scipy.special import ndtr
-
     apart = scores[0] - scores[1]
-    value, spread = float(apart.mean()), _spread(apart, customers)
-    p = 2 * ndtr(-abs(value) / spread) if spread else float(value == 0)
-    return Estimate(value, value - WIDE * spread, value + WIDE * spread, float(p))
+    return estimate(apart.mean(), clustered_error(apart, customers))
 
 
 def _ratio(scores: np.ndarray, customers: np.ndarray) -> tuple[float | None, float | None, float | None]:
@@ -263,8 +258,8 @@ def _ratio(scores: np.ndarray, customers: np.ndarray) -> tuple[float | None, flo
     one, other = (float(mean) for mean in scores.mean(axis=1))
     if one <= 0 or other <= 0:
         return None, None, None
-    spread = _spread(scores[0] / one - scores[1] / other, customers)
-    return one / other, exp(log(one / other) - WIDE * spread), exp(log(one / other) + WIDE * spread)
+    spread = clustered_error(scores[0] / one - scores[1] / other, customers)
+    return one / other, exp(log(one / other) - Z * spread), exp(log(one / other) + Z * spread)
 
 
 def said(comparison: Comparison, name: str) -> Message:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from loyalty_lab.outcomes import HARMS, SPOILT, WORKS
+from loyalty_lab.proportions import LEVEL
 from loyalty_lab.results import Measure, Result, Table, Value
 
 ROUNDS = "last-round"
-HARMS, LOSES, WORKS, SPOILT = "harms", "loses", "works", "spoilt"
+LOSES = "loses"
 
 
 def joined(found: Mapping[str, Result]) -> dict[str, Result]:
@@ -147,7 +149,7 @@ def _known(plan: Measure | None, row: dict[str, Any]) -> Measure | None:
     """The plan of the next round with what the earlier ones have shown beside it."""
     if plan is None:
         return None
-    interval = None if row["low"] is None else (row["low"], row["high"], 0.95)
+    interval = None if row["low"] is None else (row["low"], row["high"], LEVEL)
     shown = {"verdict": row["verdict"], "rounds": row["rounds"], "people": row["people"], "treated_last": row["treated"],
              "days": row["window_days"], "cost": row["cost"], "could_show": row["mde"]}  # fmt: skip
     return plan.model_copy(update={"effect": row["effect"], "interval": interval, "p": row["p"], "checks": plan.checks | shown})

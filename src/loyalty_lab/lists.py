@@ -61,7 +61,7 @@ def make_lists(
     InputError
         If the ledger or a returned list is damaged, or the ledger cannot be written; then no list is written.
     """
-    salt = (shop_folder / SALT).read_text(encoding="ascii").strip()
+    salt = read_salt(shop_folder)
     written, identities = verification.read_verified(shop_folder, salt), read_identities(shop_folder / IDENTITIES)
     told = returned.read(shop_folder / returned.FOLDER, written, salt, identities["merged_id"])
     desk = Desk(shop, identities, salt, written, told, cutoff, report_date, horizon_days)
@@ -75,6 +75,11 @@ def make_lists(
     out.mkdir(parents=True, exist_ok=True)
     worth = gains.joined(found)
     return [_write(desk, slug, chosen[slug], worth[slug], out) for slug in sorted(chosen)]
+
+
+def read_salt(shop_folder: Path) -> str:
+    """Return the secret of a shop that was read before, in hex."""
+    return (shop_folder / SALT).read_text(encoding="ascii").strip()
 
 
 def read_identities(path: Path) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import effects, rates, rounds, trial
-from loyalty_lab.trial import NOTHING, Estimate
+from loyalty_lab.estimates import NOTHING, Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -187,7 +187,7 @@ def _read(cycle: Closed, margin: float, cost: float | None) -> Reading:
     n, m = _in_arm(people, trial.TREATED), len(control)
     mde = effects.detectable_difference(float(control.mean()), n, m) if min(n, m) else None
     return Reading(
-        cycle, rates.difference(people, "back"), spend, explained, less, _cap(people),
+        cycle, rates.difference(people, "back"), spend, explained, less, trial.cap(people, "spend_before"),
         trial.ratio_difference(people, "spend", "orders"), mde, check(cycle), margin, cost,
     )  # fmt: skip
 
@@ -241,11 +241,6 @@ def _left_over(people: pd.DataFrame, outcome: str, before: list[str]) -> np.ndar
     known = np.column_stack([np.ones(len(people)), people[before].to_numpy(dtype="float64")])
     y = people[outcome].to_numpy(dtype="float64")
     return y - known @ np.linalg.lstsq(known, y, rcond=None)[0]
-
-
-def _cap(people: pd.DataFrame) -> float | None:
-    bought = people.loc[people["spend_before"] > 0, "spend_before"]
-    return float(bought.quantile(trial.CAP)) if len(bought) else None
 
 
 def _in_arm(people: pd.DataFrame, arm: str) -> int:

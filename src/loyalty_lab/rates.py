@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
 
@@ -11,7 +10,9 @@ import pandas as pd
 
 from loyalty_lab import proportions
 from loyalty_lab.errors import InputError
-from loyalty_lab.trial import CONTROL, LEVEL, NOTHING, TREATED, Estimate, check_people
+from loyalty_lab.estimates import NOTHING, Estimate
+from loyalty_lab.proportions import LEVEL
+from loyalty_lab.trial import CONTROL, TREATED, check_people, dealt_together
 
 DEALS = 20_000
 SAME = 1e-9
@@ -73,7 +74,7 @@ def difference(people: pd.DataFrame, outcome: str) -> Estimate:
     odd = people.loc[~people[outcome].isin([0, 1]), outcome]
     if len(odd):
         raise InputError("round", f"holds the outcome {odd.iloc[0]!r} in {outcome!r}", "a rate is of what happened (1) or did not (0)")
-    parts = list(_parts(people, outcome))
+    parts = dealt_together(people, outcome, _of_pairs, _of_stratum)
     total = sum(part.n for part in parts)
     if not total:
         return NOTHING
@@ -84,13 +85,6 @@ def difference(people: pd.DataFrame, outcome: str) -> Estimate:
         for end in (lambda part: part.low, lambda part: part.high)
     )
     return Estimate(value, value - below, value + above, _chance(value, weights, parts))
-
-
-def _parts(people: pd.DataFrame, outcome: str) -> Iterator[_Part]:
-    paired = people["pair"].astype(str) != ""
-    found = [_of_pairs(people[paired], outcome)] if paired.any() else []
-    found += [_of_stratum(group, outcome) for _, group in people[~paired].groupby("stratum", sort=True)]
-    yield from (part for part in found if part)
 
 
 def _of_stratum(group: pd.DataFrame, outcome: str) -> _Part | None:
@@ -104,12 +98,10 @@ def _of_stratum(group: pd.DataFrame, outcome: str) -> _Part | None:
     return _Part(n + m, a / n - b / m, low, high, could / n - (a + b - could) / m, hypergeom(n + m, a + b, n).pmf(could))
 
 
-def _of_pairs(people: pd.DataFrame, outcome: str) -> _Part | None:
+def _of_pairs(apart: pd.Series) -> _Part | None:
     from scipy.special import stdtrit
     from scipy.stats import binom
 
-    wide = people.assign(told=people[outcome].astype("float64")).pivot_table(index="pair", columns="arm", values="told", observed=True)
-    apart = (wide[TREATED] - wide[CONTROL]).dropna() if {TREATED, CONTROL} <= set(wide.columns) else pd.Series(dtype="float64")
     pairs, differ = len(apart), int((apart != 0).sum())
     if pairs < 2:
         return None

@@ -6,7 +6,8 @@ from math import floor
 
 import numpy as np
 
-from loyalty_lab.trial import LEVEL, Estimate
+from loyalty_lab.estimates import Estimate
+from loyalty_lab.proportions import LEVEL
 
 REDRAWS = 999
 ALPHA = 1 - LEVEL
@@ -42,7 +43,7 @@ def estimate(value: float, drawn: np.ndarray, answered: np.ndarray) -> Estimate:
 
     Returns
     -------
-    trial.Estimate
+    estimates.Estimate
         Without ends where too few orders are possible to bound it.
 
     References

@@ -180,8 +180,8 @@ def _write_rounds(shop_folder: Path, cutoff: date, stage: Path) -> None:
     """Write what the notebooks may know of rounds: pseudonyms and arms."""
     from loyalty_lab import lists, rounds
 
-    salt = (shop_folder / lists.SALT).read_text(encoding="ascii").strip()
-    rows = rounds.for_notebooks(shop_folder, lists.read_identities(shop_folder / lists.IDENTITIES), salt, cutoff)
+    people = lists.read_identities(shop_folder / lists.IDENTITIES)
+    rows = rounds.for_notebooks(shop_folder, people, lists.read_salt(shop_folder), cutoff)
     results.write_atomically(stage / ROUNDS_FILE, rows.to_csv(index=False, lineterminator="\n").encode())
 
 

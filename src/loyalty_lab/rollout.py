@@ -11,9 +11,9 @@ import pandas as pd
 
 from loyalty_lab import panels, redraws
 from loyalty_lab.errors import InputError
+from loyalty_lab.estimates import NOTHING, Estimate, estimate
 from loyalty_lab.panels import NEVER
 from loyalty_lab.results import Message
-from loyalty_lab.trial import LEVEL, NOTHING, Estimate
 
 FEWEST_UNITS, FEWEST_BEFORE, FEWEST_WEEKS = 6, 6, 6
 Factors = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
@@ -189,16 +189,12 @@ def _drift(wide: np.ndarray, begun: np.ndarray, weights: np.ndarray, orders: np.
 
 def _two_way(wide: np.ndarray, begun: np.ndarray, weights: np.ndarray) -> Estimate:
     """Regression on unit, period and being at work, with standard errors clustered by unit."""
-    from scipy.special import stdtr, stdtrit
-
     y, d = (_without_means(each, weights) for each in (wide, (np.arange(wide.shape[1]) >= begun[:, None]).astype("float64")))
     square, n = float((weights[:, None] * d**2).sum()), len(wide)
     value = float((weights[:, None] * d * y).sum() / square)
     scores = (weights[:, None] * d * (y - value * d)).sum(axis=1)
     spread = float(np.sqrt((scores**2).sum() * n / (n - 1)) / square)
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * spread
-    p = float(2 * stdtr(n - 1, -abs(value) / spread)) if spread else float(value == 0)
-    return Estimate(value, value - half, value + half, p)
+    return estimate(value, spread, n - 1)
 
 
 def _without_means(table: np.ndarray, weights: np.ndarray) -> np.ndarray:

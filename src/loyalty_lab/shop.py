@@ -84,6 +84,25 @@ class ShopSettings(_Settings):
         return name
 
 
+def new_folder(folder: str | Path) -> Path:
+    """Return the path of a folder that a shop may be made in.
+
+    Raises
+    ------
+    InputError
+        If there is something already.
+
+    Examples
+    --------
+    >>> new_folder("build/no-such-shop").name
+    'no-such-shop'
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(str(folder), "there is something already", "name a folder that is new or empty")
+    return folder
+
+
 def load_settings(folder: Path) -> ShopSettings:
     """Read and check ``<folder>/shop.toml``.
 

@@ -6,7 +6,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ from loyalty_lab.shop import Shop, ShopSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from loyalty_lab.demo import Demo
 
 FORECAST_PARTS = ("forecast.parquet", "backtest.json")
 ROUNDS_FILE = "rounds.csv"
@@ -52,9 +54,7 @@ class Run:
         import pandas as pd
 
         if self.folder is None:
-            from loyalty_lab import demo
-
-            return demo.make().rounds(self.cutoff)
+            return _demo().rounds(self.cutoff)
         return pd.read_csv(self.folder / ROUNDS_FILE, dtype="str", keep_default_na=False)
 
     @cached_property
@@ -160,19 +160,19 @@ class Study:
             return self._lack()
         figure = next((figure for figure in self.findings.figures if figure.id == name), None)
         if figure is None:
-            return _markdown("*There is nothing to draw yet: the shop's exports hold too little for this picture.*")
+            return markdown("*There is nothing to draw yet: the shop's exports hold too little for this picture.*")
         drawn = charts.draw(figure.chart, figure.data, language="en", accent=self.run.shop.settings.brand.accent)
-        return _image(charts.png(drawn), self.texts.say(figure.alt))
+        return image(charts.png(drawn), self.texts.say(figure.alt))
 
     def say(self, role: str) -> Any:
         """Say in words what was found under `role`: headline, stand, ..."""
         message = next((m for m in self.findings.messages if m.key.split(".")[1] == role), None)
-        return self._lack() or _markdown(self.texts.say(message) if message else "–")
+        return self._lack() or markdown(self.texts.say(message) if message else "–")
 
     def lines(self, role: str) -> Any:
         """Say everything that was found under `role`, one line each: driver, unsure, resemble, ..."""
         said = [self.texts.say(message) for message in self.findings.messages if message.key.split(".")[1] == role]
-        return self._lack() or _markdown("\n".join(f"- {line}" for line in said) or "–")
+        return self._lack() or markdown("\n".join(f"- {line}" for line in said) or "–")
 
     def value(self) -> Any:
         """Show the sum behind what the tactic is worth, its grade, and the break-even."""
@@ -247,11 +247,11 @@ class Study:
             results.save(result, self.run.folder / "results")
             if self.tactic is not None and not self.lacking:
                 _save_candidates(self.candidates, self.run.folder / "results" / f"{self.slug}.candidates.csv")
-        return self._lack() or _markdown("\n".join(f"- {self.texts.say(message)}" for message in result.messages))
+        return self._lack() or markdown("\n".join(f"- {self.texts.say(message)}" for message in result.messages))
 
     def _lack(self) -> Any:
         return (
-            _markdown(f"**Needs data:** `{self.lacking}`. The page in the playbook says how to start collecting it.")
+            markdown(f"**Needs data:** `{self.lacking}`. The page in the playbook says how to start collecting it.")
             if self.lacking
             else None
         )
@@ -313,11 +313,18 @@ def open_run(run_file: str) -> Run:
     return Run(shop.until(cutoff), cutoff, date.fromisoformat(given["report_date"]), given["horizon_days"], path.parent)
 
 
+@cache
+def _demo() -> Demo:
+    from loyalty_lab import demo
+
+    return demo.make()
+
+
 def demo_run() -> Run:
     """Return the run over the demo shop; its cutoff is the shop's last day."""
-    from loyalty_lab import customers, demo
+    from loyalty_lab import customers
 
-    shop = demo.make().shop()
+    shop = _demo().shop()
     cutoff = shop.last_day
     shop = shop.until(cutoff)
     return Run(shop, cutoff, cutoff + timedelta(days=1), customers.propose_horizon(shop.orders, cutoff))
@@ -336,13 +343,21 @@ def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: [float(f"{value:.3g}") for value in frame[name]] for name in floats})
 
 
-def _image(png: bytes, alt: str) -> Any:
+def image(png: bytes, alt: str) -> Any:
+    """Return a picture as Jupyter displays it."""
     from IPython.display import Image
 
     return Image(data=png, alt=alt)
 
 
-def _markdown(text: str) -> Any:
+def markdown(text: str) -> Any:
+    """Return words as Jupyter displays them.
+
+    Examples
+    --------
+    >>> markdown("Nobody was left out.").data
+    'Nobody was left out.'
+    """
     from IPython.display import Markdown
 
     return Markdown(text)

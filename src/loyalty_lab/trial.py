@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
 import pandas as pd
 
 from loyalty_lab.errors import InputError
+from loyalty_lab.estimates import NOTHING, Estimate, estimate
+from loyalty_lab.proportions import LEVEL
 
 TREATED, CONTROL = "treated", "control"
-LEVEL = 0.95
 SRM_ALARM, SMD_ALARM, CONTAMINATION_ALARM = 0.001, 0.25, 0.10
 CAP, RANK = 0.99, 1e-10
 RESAMPLES, FEWEST = 2_000, 10
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A difference between treated and control with its 95% interval and p-value; None where it cannot be told."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low is not None and (self.low > 0 or self.high < 0)
-
-    @property
-    def standard_error(self) -> float:
-        """Half the interval in normal standard errors; 0.0 where there is none."""
-        return 0.0 if self.low is None else (self.high - self.low) / (2 * _normal())
-
-
-NOTHING = Estimate(None, None, None, None)
 
 
 def check_people(people: pd.DataFrame, needed: tuple[str, ...]) -> None:
@@ -51,12 +28,6 @@ def check_people(people: pd.DataFrame, needed: tuple[str, ...]) -> None:
         raise InputError("round", f"holds the arm {sorted(map(str, unknown))[0]!r}", "arms are treated and control")
     if people.index.duplicated().any():
         raise InputError("round", f"holds {people.index[people.index.duplicated()][0]!r} twice", "keep one row a person")
-
-
-def _normal(level: float = LEVEL) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri((1 + level) / 2))
 
 
 def difference(people: pd.DataFrame, outcome: str) -> Estimate:
@@ -98,29 +69,32 @@ def difference(people: pd.DataFrame, outcome: str) -> Estimate:
     0.5
     """
     check_people(people, ("arm", "stratum", "pair", outcome))
-    parts = [part for part in _parts(people, outcome) if part is not None]
+    parts = dealt_together(people, outcome, _of_pairs, _of_stratum)
     weight = sum(n for n, _, _, _ in parts)
     if not weight:
         return NOTHING
     value = sum(n / weight * mean for n, mean, _, _ in parts)
     spread = sqrt(sum((n / weight) ** 2 * variance for n, _, variance, _ in parts))
     freedom = parts[0][3] if len(parts) == 1 else None
-    return _estimate(value, spread, freedom)
+    return estimate(value, spread, freedom)
 
 
-def _parts(people: pd.DataFrame, outcome: str) -> Iterable[tuple[int, float, float, int | None] | None]:
-    """Number of people, mean difference, its variance and degrees of freedom (pairs only) of every part."""
+def dealt_together(people: pd.DataFrame, outcome: str, of_pairs: Callable, of_stratum: Callable) -> list:
+    """Return what is found of each part of a round that tells something: all whole pairs, by their differences, and each stratum."""
     paired = people["pair"].astype(str) != ""
-    yield _of_pairs(people[paired], outcome) if paired.any() else None
-    for _, group in people[~paired].groupby("stratum", sort=True):
-        yield _of_stratum(group, outcome)
+    found = [of_pairs(_within_pairs(people[paired], outcome))] if paired.any() else []
+    found += [of_stratum(group, outcome) for _, group in people[~paired].groupby("stratum", sort=True)]
+    return [part for part in found if part is not None]
 
 
-def _of_pairs(people: pd.DataFrame, outcome: str) -> tuple[int, float, float, int | None] | None:
-    wide = people.pivot_table(index="pair", columns="arm", values=outcome, aggfunc="mean", observed=True).astype("float64")
-    if not {TREATED, CONTROL} <= set(wide.columns):
-        return None
-    apart = (wide[TREATED] - wide[CONTROL]).dropna()
+def _within_pairs(people: pd.DataFrame, outcome: str) -> pd.Series:
+    told = people.assign(told=people[outcome].astype("float64"))
+    wide = told.pivot_table(index="pair", columns="arm", values="told", observed=True).reindex(columns=[TREATED, CONTROL])
+    return (wide[TREATED] - wide[CONTROL]).dropna()
+
+
+def _of_pairs(apart: pd.Series) -> tuple[int, float, float, int | None] | None:
+    """Number of people, mean difference, its variance and degrees of freedom (pairs only)."""
     if len(apart) < 2:
         return None
     return 2 * len(apart), float(apart.mean()), float(apart.var(ddof=1) / len(apart)), len(apart) - 1
@@ -132,17 +106,6 @@ def _of_stratum(group: pd.DataFrame, outcome: str) -> tuple[int, float, float, i
         return None
     variance = sum(each.var(ddof=1) / len(each) for each in arms)
     return len(group), float(arms[0].mean() - arms[1].mean()), float(variance), None
-
-
-def _estimate(value: float, spread: float, freedom: int | None = None) -> Estimate:
-    from scipy.special import ndtr, stdtr, stdtrit
-
-    value, spread = float(value), float(spread)
-    if spread == 0:
-        return Estimate(value, value, value, 1.0 if value == 0 else 0.0)
-    wide = _normal() if freedom is None else float(stdtrit(freedom, (1 + LEVEL) / 2))
-    tail = ndtr(-abs(value / spread)) if freedom is None else stdtr(freedom, -abs(value / spread))
-    return Estimate(value, value - wide * spread, value + wide * spread, float(2 * tail))
 
 
 def adjusted_difference(people: pd.DataFrame, outcome: str, before: list[str]) -> tuple[Estimate, float]:
@@ -184,7 +147,7 @@ def adjusted_difference(people: pd.DataFrame, outcome: str, before: list[str]) -
     X = people[before].to_numpy(dtype="float64") - people[before].to_numpy(dtype="float64").mean(axis=0)
     (one, variance), (other, other_variance) = (_at_mean(y[arm], X[arm]) for arm in (treated, ~treated))
     fitted = X @ (np.linalg.pinv(X, rcond=RANK) @ (y - y.mean()))
-    return _estimate(one - other, sqrt(variance + other_variance)), float(fitted.var() / y.var()) if y.std() > 0 else 0.0
+    return estimate(one - other, sqrt(variance + other_variance)), float(fitted.var() / y.var()) if y.std() > 0 else 0.0
 
 
 def _at_mean(y: np.ndarray, X: np.ndarray) -> tuple[float, float]:
@@ -263,7 +226,7 @@ def ratio_difference(people: pd.DataFrame, numerator: str, denominator: str) -> 
     if None in found:
         return NOTHING
     (one, variance), (other, other_variance) = found
-    return _estimate(one - other, sqrt(variance + other_variance))
+    return estimate(one - other, sqrt(variance + other_variance))
 
 
 def _ratio(both: np.ndarray) -> tuple[float, float] | None:
@@ -283,8 +246,13 @@ def capped(people: pd.DataFrame, outcome: str, before: str) -> pd.Series:
     >>> capped(people, "spend", "before").tolist()
     [5.0, 19.9]
     """
+    return people[outcome].clip(upper=cap(people, before))
+
+
+def cap(people: pd.DataFrame, before: str) -> float | None:
+    """Return the 99th percentile of what those spent before who spent anything; None where nobody did."""
     known = people.loc[people[before] > 0, before]
-    return people[outcome].clip(upper=float(known.quantile(CAP))) if len(known) else people[outcome]
+    return float(known.quantile(CAP)) if len(known) else None
 
 
 def sample_ratio_p(people: pd.DataFrame) -> float:
@@ -358,7 +326,7 @@ def pooled(estimates: list[Estimate], standard_errors: list[float]) -> Estimate:
     scale = weight.sum() - (weight**2).sum() / weight.sum()
     between = max(0.0, beyond / scale) if scale > 0 else 0.0
     weight = 1 / (errors**2 + between)
-    return _estimate(float((weight * values).sum() / weight.sum()), float(sqrt(1 / weight.sum())))
+    return estimate(float((weight * values).sum() / weight.sum()), float(sqrt(1 / weight.sum())))
 
 
 def holm(ps: list[float | None]) -> list[float | None]:

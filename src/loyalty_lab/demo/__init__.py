@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from loyalty_lab import tables
 from loyalty_lab.demo.parameters import preset_parameters
-from loyalty_lab.errors import InputError
 from loyalty_lab.intake.identities import pseudonym
 from loyalty_lab.language import catalogue
 from loyalty_lab.ledger import append
 from loyalty_lab.returned import READ, list_code
-from loyalty_lab.shop import Shop, ShopSettings
+from loyalty_lab.shop import Shop, ShopSettings, new_folder
 
 if TYPE_CHECKING:
     from datetime import date
@@ -196,9 +195,7 @@ def write(demo: Demo, folder: str | Path) -> None:
     ...     sorted(path.name for path in Path(place).iterdir())
     ['exports', 'private', 'rounds', 'shop.toml', 'truth.json']
     """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(str(folder), "there is something already", "name a folder that is new or empty")
+    folder = new_folder(folder)
     (folder / "exports").mkdir(parents=True, exist_ok=True)
     for name, frame in demo.tables.items():
         (folder / "exports" / f"{name}.csv").write_text(_csv(name, frame), encoding="utf-8", newline="\n")

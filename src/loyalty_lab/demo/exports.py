@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from loyalty_lab.demo.dirt import Row, line, orders
 from loyalty_lab.demo.formats import Format, every_file, formats
-from loyalty_lab.errors import InputError, UsageError, near_match
+from loyalty_lab.errors import UsageError, near_match
+from loyalty_lab.shop import new_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,9 +68,7 @@ def write(demo: Demo, folder: str | Path, name: str) -> dict:
 
     if name not in formats():
         raise UsageError("--as", f"there is no format {name!r}.{near_match(name, formats())}", f"choose one of: {', '.join(formats())}")
-    folder, form = Path(folder), formats()[name]
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(str(folder), "there is something already", "name a folder that is new or empty")
+    folder, form = new_folder(folder), formats()[name]
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([int(demo.salt_hex[:12], 16), *name.encode()])
     sold, rows, dropped, seen = orders(demo, form, rng), {}, Counter(), Counter()

@@ -14,11 +14,17 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab.demo import lots
-from loyalty_lab.demo.life import CONDITIONS, EXPERIENCES, TRAITS, Life, clock, letter_chance, logistic, second_half
+from loyalty_lab.demo.life import CONDITIONS, EXPERIENCES, TRAITS, Life, branch_names, clock, letter_chance, logistic, second_half
 from loyalty_lab.demo.lots import Held
 from loyalty_lab.demo.parameters import DAYS, FIRST_DAY, LAST_DAY, RETURN_DAYS, SLOW_HOURS
 
 HORIZON_DAYS = 91
+TRAP_EXPERIENCES = {
+    "vip_greeting": "greeted", "remote_late": "late", "peak_slow": "slow", "immortal_card": "card", "winback_targeting": "letter",
+    "referral_homophily": "referred", "simpson_branch": "letter", "carry_over": "named",
+}  # fmt: skip
+TRAP_ROUNDS = {"rtm_top": "assigned", "non_compliance": "assigned", "contaminated_control": "reached", "srm_bug": "assigned"}
+TRAP_SCORES = {"answered_only": "mean_csat", "review_selection": "mean_rating"}
 GIVEN = {"late": "delivered", "slow": "ticket", "refused": "returned", "letter": "first"}
 
 
@@ -43,6 +49,19 @@ def known_truth(life: Life, held: Held, said: dict, customer_ids: np.ndarray, se
         "alive_share": _share(life.traits["alive"]),
         "customers": _state(life, customer_ids),
     }
+
+
+def of_trap(known: dict, trap: str) -> float:
+    """Return the number that a reading of a trap is after, from the truth of its shop.
+
+    Examples
+    --------
+    >>> of_trap({"mean_csat": 4.3}, "answered_only")
+    4.3
+    """
+    if trap in TRAP_EXPERIENCES:
+        return known["effects"][TRAP_EXPERIENCES[trap]]["tau_mean"]
+    return known["round"][TRAP_ROUNDS[trap]] if trap in TRAP_ROUNDS else known[TRAP_SCORES[trap]]
 
 
 def evaluable(life: Life) -> np.ndarray:
@@ -94,7 +113,7 @@ def answered_sooner(life: Life) -> dict:
     """Return what the roll-out of answering fast truly did to the share of slow replies, over the tickets it touched."""
     truth, rows = life.parameters, life.purchases
     begun = {branch: (pd.Timestamp(day) - pd.Timestamp(FIRST_DAY)).days for branch, day in truth.rollout}
-    start = np.array([begun.get(f"B{number}", DAYS) for number in range(1, truth.branches + 1)])
+    start = np.array([begun.get(name, DAYS) for name in branch_names(truth)])
     touched = rows[rows["ticket"] & (rows["day"].to_numpy() >= start[life.traits["branch"].to_numpy()[rows["customer"]]])]
     after_backlog = touched["day"] >= (pd.Timestamp(truth.backlog_from) - pd.Timestamp(FIRST_DAY)).days
     odds = truth.odds_slow + truth.odds_slow_peak * touched["peak"] + truth.odds_slow_backlog * after_backlog
@@ -117,9 +136,9 @@ def drop_chance(life: Life) -> np.ndarray:
 def _mean_over_experiences(life: Life, base: np.ndarray) -> np.ndarray:
     truth, traits = life.parameters, life.traits
     remote, branch = traits["remote"].to_numpy(float), traits["branch"].to_numpy()
-    begun = {name for name, _ in truth.rollout}
+    begun = [name for name, _ in truth.rollout]
     late = np.where(remote > 0, 0.75, 0.22) * logistic(truth.odds_late + truth.odds_late_remote * remote)
-    rolled_out = np.array([f"B{number}" in begun for number in range(1, truth.branches + 1)])[branch]
+    rolled_out = np.isin(branch_names(truth), begun)[branch]
     slow_given = logistic(truth.odds_slow + truth.odds_slow_after_rollout * rolled_out)
     letter = letter_chance(truth, traits) * traits["consent"].to_numpy()
     total = np.zeros(len(traits))

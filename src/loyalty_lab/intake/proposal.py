@@ -14,7 +14,7 @@ from loyalty_lab.errors import InputError
 from loyalty_lab.intake import cells, fields, identities, words
 from loyalty_lab.intake.formats import Columns, Profile, profiles
 from loyalty_lab.intake.reading import Export, header_of, look
-from loyalty_lab.shop import ShopSettings
+from loyalty_lab.shop import ShopSettings, new_folder
 
 MAPPED, MAPPED_LINES = "mapped", "mapped-lines"
 FEWEST_DATES = 0.9
@@ -68,9 +68,7 @@ def propose(folder: Path, exports: list[Path]) -> Proposal:
     InputError
         If an export cannot be read or recognised, or the folder holds something. Nothing is made then.
     """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(str(folder), "there is something already", "name a folder that is new or empty")
+    folder = new_folder(folder)
     understood = _paired([each for path in exports for each in understand(Path(path))])
     names = [path.name for path in dict.fromkeys(each.path for each in understood)]
     double = next((name for name in names if names.count(name) > 1), None)

@@ -5,19 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 
-def sentence(text: str) -> Any:
-    """Return a sentence (Markdown) as Jupyter displays it.
-
-    Examples
-    --------
-    >>> sentence("Nobody was left out.").data
-    'Nobody was left out.'
-    """
-    from IPython.display import Markdown
-
-    return Markdown(text)
-
-
 def picture(chart: str, data: dict[str, Any], alt: str) -> Any:
     """Draw a house figure as Jupyter displays it.
 
@@ -35,11 +22,9 @@ def picture(chart: str, data: dict[str, Any], alt: str) -> Any:
     RenderError
         If there is no chart of this name.
     """
-    from IPython.display import Image
+    from loyalty_lab import charts, study
 
-    from loyalty_lab import charts
-
-    return Image(data=charts.png(charts.draw(chart, data)), alt=alt)
+    return study.image(charts.png(charts.draw(chart, data)), alt)
 
 
 def label(words: str) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loyalty_lab import effects, lessons
+from loyalty_lab import effects, lessons, study
 from loyalty_lab.errors import InputError
+from loyalty_lab.estimates import Estimate
 from loyalty_lab.lessons import uplift
-from loyalty_lab.proportions import wilson
-from loyalty_lab.trial import LEVEL, SRM_ALARM, Estimate
+from loyalty_lab.proportions import LEVEL, wilson
+from loyalty_lab.trial import SRM_ALARM
 
 NONE, WOMENS, MENS = ARMS = ("No E-Mail", "Womens E-Mail", "Mens E-Mail")
 OUTCOMES = {"visits": "visits, of 100", "conversions": "purchases, of 100", "spend": "spend, $ a customer"}
@@ -98,7 +99,7 @@ def difference(treated: pd.Series, control: pd.Series, outcome: str) -> Estimate
 
     Returns
     -------
-    trial.Estimate
+    estimates.Estimate
         A share (0.05 is five of a hundred) or dollars a customer.
 
     References
@@ -176,7 +177,7 @@ class Lesson:
     def lot(self) -> Any:
         """Say whether the groups are as large as the lot should have made them."""
         p = self.sample_ratio_p()
-        return lessons.sentence(facts()["say"]["lot_kept" if p >= SRM_ALARM else "lot_broken"].format(p=p))
+        return study.markdown(facts()["say"]["lot_kept" if p >= SRM_ALARM else "lot_broken"].format(p=p))
 
     def effects(self, control: Sequence[str] = (NONE,)) -> pd.DataFrame:
         """Show what each e-mail caused, beside the groups that are taken as control, with 95% intervals."""
@@ -246,12 +247,12 @@ class Lesson:
     def qini(self, email: str = WOMENS) -> Any:
         """Say the Qini coefficient of the one column, with its bootstrap interval."""
         low, high = uplift.qini_interval(*self.cells(email), resamples=RESAMPLES)
-        return lessons.sentence(facts()["say"]["qini"].format(email=email, value=uplift.qini(*self.cells(email)), low=low, high=high))
+        return study.markdown(facts()["say"]["qini"].format(email=email, value=uplift.qini(*self.cells(email)), low=low, high=high))
 
     def rankings(self) -> Any:
         """Show how models rank beside the one column; without the file, say what would stand here."""
         if self.people is None:
-            return lessons.sentence(facts()["say"]["needs_file"])
+            return study.markdown(facts()["say"]["needs_file"])
         found = uplift.rankings(sample_of(self.people))
         rows = {row.Index: [_four(row.qini), _four(row.spread), row.ahead, f"{_four(row.low)} to {_four(row.high)}"]
                 for row in found.itertuples()}  # fmt: skip

@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from loyalty_lab import demo, exposure, rates, rollout, rounds, trial
+from loyalty_lab import demo, exposure, rates, rollout, rounds, study, trial
 from loyalty_lab.errors import UsageError, near_match
-from loyalty_lab.lessons import label, sentence
+from loyalty_lab.estimates import Estimate, estimate
+from loyalty_lab.lessons import label
 from loyalty_lab.lessons import occasions as of
-from loyalty_lab.trial import CONTROL, TREATED, Estimate
+from loyalty_lab.trial import CONTROL, TREATED
 
 if TYPE_CHECKING:
     from loyalty_lab.rounds import Closed
+    from loyalty_lab.shop import Shop
 
 FULL_WEEK = 0.9
 CARRIED_OVER_DAYS = 5
@@ -88,7 +89,7 @@ def both(*traps: str) -> pd.DataFrame:
 
 def printed(trap: str) -> Any:
     """Return what a printed page would say of a trap that no lot has decided, as Jupyter displays it."""
-    return sentence(read(trap).said)
+    return study.markdown(read(trap).said)
 
 
 def _shown(found: Estimate, reading: Reading) -> str:
@@ -106,30 +107,18 @@ def _compared(rows: pd.DataFrame, experience: str, known: list[str], name: str) 
     return found.naive, found.adjusted, found.grade, Texts("en").say(exposure.said(found, label(name)).model_dump())
 
 
-def _greeting(made: demo.Demo) -> tuple:
-    shop = made.shop()
-    return _compared(of.with_people(of.occasions(shop), shop), "greeted", of.KNOWN, "Greeting by name")
+@dataclass(frozen=True)
+class _Experience:
+    """Purchases with something against those without it, where it is told of `rows`: a reader of a shop."""
 
+    name: str
+    rows: Callable[[pd.DataFrame, Shop], pd.DataFrame]
+    column: str
+    known: tuple[str, ...] = tuple(of.KNOWN)
 
-def _late(made: demo.Demo) -> tuple:
-    shop = made.shop()
-    return _compared(of.with_deliveries(of.occasions(shop), shop), "late", of.KNOWN, "A late parcel")
-
-
-def _slow(made: demo.Demo) -> tuple:
-    shop = made.shop()
-    return _compared(of.with_tickets(of.occasions(shop), shop), "slow", [*of.KNOWN, "about_delivery"], "A slow answer")
-
-
-def _thanks(made: demo.Demo) -> tuple:
-    shop = made.shop()
-    rows = of.with_thanks(of.occasions(shop), shop)
-    return _compared(rows, "letter", ["region", "branch_id", "month"], "A letter of thanks")
-
-
-def _friend(made: demo.Demo) -> tuple:
-    shop = made.shop()
-    return _compared(of.with_people(of.occasions(shop), shop), "referred", of.KNOWN, "Sent by a friend")
+    def __call__(self, made: demo.Demo) -> tuple[Estimate, Estimate, str, str]:
+        shop = made.shop()
+        return _compared(self.rows(of.occasions(shop), shop), self.column, list(self.known), self.name)
 
 
 def _card(made: demo.Demo) -> tuple:
@@ -231,24 +220,23 @@ def _weeks(made: demo.Demo) -> tuple:
 
 def _mean(values: pd.Series, customers: Any) -> Estimate:
     """A mean with its standard error clustered by customer."""
-    values = values.astype("float64")
-    sums = (values - values.mean()).groupby(np.asarray(customers)).sum()
-    wide = 1.959964 * sqrt((sums**2).sum()) / len(values)
-    return Estimate(float(values.mean()), float(values.mean() - wide), float(values.mean() + wide), None)
+    numbers = values.to_numpy(dtype="float64")
+    return estimate(numbers.mean(), exposure.clustered_error(numbers, np.unique(customers, return_inverse=True)[1]))
 
 
+THANKS = _Experience("A letter of thanks", of.with_thanks, "letter", ("region", "branch_id", "month"))
 POINTS, MONEY, MEAN = "points of coming back", "money a customer", "mean of 1 to 5"
 TRAPS: dict[str, tuple[str, Callable[[demo.Demo], tuple]]] = {
-    "vip_greeting": (POINTS, _greeting),
-    "remote_late": (POINTS, _late),
-    "peak_slow": (POINTS, _slow),
+    "vip_greeting": (POINTS, _Experience("Greeting by name", of.with_people, "greeted")),
+    "remote_late": (POINTS, _Experience("A late parcel", of.with_deliveries, "late")),
+    "peak_slow": (POINTS, _Experience("A slow answer", of.with_tickets, "slow", (*of.KNOWN, "about_delivery"))),
     "immortal_card": (POINTS, _card),
     "rtm_top": (MONEY, _top),
     "answered_only": (MEAN, _answers),
-    "winback_targeting": (POINTS, _thanks),
-    "referral_homophily": (POINTS, _friend),
+    "winback_targeting": (POINTS, THANKS),
+    "referral_homophily": (POINTS, _Experience("Sent by a friend", of.with_people, "referred")),
     "review_selection": (MEAN, _reviews),
-    "simpson_branch": (POINTS, _thanks),
+    "simpson_branch": (POINTS, THANKS),
     "carry_over": (POINTS, _weeks),
     "non_compliance": (POINTS, _reached_only),
     "contaminated_control": (POINTS, _contaminated),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loyalty_lab.trial import LEVEL
+from loyalty_lab.proportions import LEVEL
 
 LEARNT, SPLITS, RESAMPLES = 0.7, 5, 200
 SIZES, DRAWS = (1_000, 4_000, 10_000, 20_000), 40

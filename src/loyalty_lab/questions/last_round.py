@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from loyalty_lab.estimates import Estimate
     from loyalty_lab.outcomes import Reading, Together
     from loyalty_lab.questions.asked import Run
-    from loyalty_lab.trial import Estimate
 
 GRAVEST = ("harms", "works", "not_shown", "spoilt")
 LEAST_CHANCE = 0.001
@@ -199,7 +199,7 @@ def _facts(rows: list[dict[str, Any]]) -> dict[str, Fact]:
 
 
 def _interval(row: dict[str, Any]) -> tuple[float, float, float] | None:
-    from loyalty_lab.trial import LEVEL
+    from loyalty_lab.proportions import LEVEL
 
     return None if row["low"] is None else (row["low"], row["high"], LEVEL)
 
