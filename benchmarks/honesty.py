@@ -24,8 +24,10 @@ from threadpoolctl import threadpool_limits
 
 OUT = Path(__file__).parent.parent / "build" / "benchmarks"
 SIZES = {
-    "quick": Size(shops=8, runs=200, peeks=30, usual=500, base_rates=(0.3,), people=(500, 2_000), largest=1_000),
+    "quick": Size(alone=8, together=8, shops=8, runs=200, peeks=30, usual=500, base_rates=(0.3,), people=(500, 2_000), largest=1_000),
     "full": Size(
+        alone=2_000,
+        together=1_000,
         shops=400,
         runs=2_000,
         peeks=600,

@@ -18,15 +18,16 @@ ORDER = [
     ["charts", "results"],
     ["shop", "dictionary", "proportions", "estimates"],
     ["intake"],
-    ["customers", "metrics"],
+    ["customers", "metrics", "records", "visits"],
     ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],
     ["segments", "lock", "ledger", "assignment", "verification", "effects", "trial", "rates", "returned", "rounds"],
     ["outcomes", "causes", "exposure", "redraws", "panels", "rollout"],
     ["demo"],
+    ["candidates", "worth", "experiences"],
     ["tactics", "gains"],
     ["questions", "study", "run", "lessons"],
     ["desk", "lists"],
-    ["pages", "outlook", "spreads", "document", "playbook"],
+    ["pages", "outlook", "teaching", "missing", "spreads", "document", "playbook"],
     ["report", "bookkeeping", "cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

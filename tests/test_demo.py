@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from loyalty_lab import cli, demo, tables
 from loyalty_lab.demo.life import clock, live, logistic
 from loyalty_lab.demo.parameters import DAYS, FIRST_DAY, PRESETS, RETURN_DAYS, TRAPS
-from loyalty_lab.demo.service import END
+from loyalty_lab.demo.service import END, through_bots
 from loyalty_lab.demo.truth import drop_chance, effect
 from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.intake.identities import pseudonym
@@ -259,6 +260,112 @@ def test_nobody_is_written_to_after_opting_out(tiny):
     assert not consent[left.index].any()
 
 
+def differ(one: pd.Series, other: pd.Series) -> float:
+    """By how many standard errors the shares of two groups differ."""
+    one, other = one.astype(float), other.astype(float)
+    return (one.mean() - other.mean()) / np.sqrt(one.var() / len(one) + other.var() / len(other))
+
+
+def near(seen: pd.Series, expected: float) -> bool:
+    return abs(seen.mean() - expected) < 3 * np.sqrt(expected * (1 - expected) / len(seen))
+
+
+def test_some_tickets_end_with_the_bot_and_a_person_gets_the_others(standard):
+    tickets, truth = standard.tables["tickets"], PRESETS["standard"]
+    bot = tickets["channel"].eq("bot")
+    alone, passed_on = tickets[bot & tickets["agent_id"].isna()], tickets[bot & tickets["agent_id"].notna()]
+    after_bot = tickets["agent_id"].isna().groupby(tickets["customer_id"]).shift(1, fill_value=False) & tickets["agent_id"].notna()
+
+    assert near(bot, truth.bot_share)
+    assert 0.45 < len(alone) / bot.sum() < 0.65
+    assert tickets["agent_id"][~bot].notna().all()
+    assert passed_on["transfers"].ge(1).all()
+    assert alone["transfers"].eq(0).all()
+    assert not alone["repeat_explained"].any()
+    assert alone["resolved_at"].notna().all()
+    assert (alone["first_reply_at"] - alone["opened_at"]).le(pd.Timedelta(hours=48)).all()
+    assert differ(alone["reopened"], tickets["reopened"][~bot].dropna()) > 5
+    assert differ(tickets["repeat_explained"][after_bot], tickets["repeat_explained"][~bot & ~after_bot]) > 5
+
+
+def test_what_is_open_or_was_answered_late_cannot_end_with_the_bot(standard):
+    tickets, always = standard.tables["tickets"], replace(PRESETS["standard"], bot_share=1.0, bot_ends_share=1.0)
+    alone = through_bots(tickets, always, np.random.default_rng(1))["agent_id"].isna()
+    is_open, waited = tickets["resolved_at"].isna(), tickets["first_reply_at"] - tickets["opened_at"]
+
+    assert alone.equals(~is_open & waited.le(pd.Timedelta(hours=48)))
+    assert is_open[waited.le(pd.Timedelta(hours=48))].any()
+
+
+def test_what_is_true_of_bots_can_be_counted_and_meeting_one_changes_nobody(standard):
+    tickets, known = standard.shop().tickets, standard.truth["support"]
+    bot = tickets["channel"].eq("bot")
+    back = returned_within(standard, RETURN_DAYS).join(tickets.assign(bot=bot).set_index("order_id")["bot"], how="inner")
+
+    assert known["tickets"] == len(tickets)
+    assert known["bot_only"] == tickets["agent_id"].isna().sum() == round(known["bot_only_share"] * bot.sum())
+    assert known["mean_transfers"] == pytest.approx(tickets["transfers"].mean(), abs=1e-6)
+    assert known["reopened_share"] == pytest.approx(tickets["reopened"].mean(), abs=1e-6)
+    assert known["reopened_bot_only"] == pytest.approx(tickets["reopened"][tickets["agent_id"].isna()].mean(), abs=1e-6)
+    assert known["effect"] == 0.0
+    assert abs(differ(back["back"][back["bot"]], back["back"][~back["bot"]])) < 3
+
+
+def test_the_best_customers_and_some_just_below_the_line_are_asked_to_two_previews(standard):
+    people = standard.tables["customers"].set_index("customer_id")
+    invited = standard.tables["contacts"].query("purpose == 'preview'").join(people, on="customer_id")
+    tier, came, days = invited["vip_tier"].fillna("near"), invited["outcome"].isin(["visit", "order"]), invited["sent_at"].dt.normalize()
+    known, expected = standard.truth["previews"], dict(zip(["gold", "silver", "near"], PRESETS["standard"].preview_came, strict=True))
+
+    assert set(days) == {pd.Timestamp("2026-03-10"), pd.Timestamp("2026-06-09")}
+    assert invited["direction"].eq("out").all()
+    assert invited["consent_contact"].all()
+    assert (invited["joined_at"] < invited["sent_at"]).all()
+    assert not invited.assign(day=days).duplicated(["customer_id", "day"]).any()
+    assert set(invited["channel"]) == {"letter", "mail"}
+    assert known["invited"] == tier.value_counts().to_dict()
+    assert known["came"] == pytest.approx(came.groupby(tier).mean().to_dict(), abs=1e-6)
+    assert all(near(came[tier.eq(name)], chance) for name, chance in expected.items())
+
+
+def test_whoever_came_to_a_preview_and_bought_soon_after_is_told_as_an_order(tiny):
+    orders = tiny.tables["orders"].query("status == 'paid'")
+    for each in tiny.tables["contacts"].query("purpose == 'preview' and outcome != 'none'").itertuples():
+        mine = orders.loc[orders["customer_id"].eq(each.customer_id), "ordered_at"]
+        assert (each.outcome == "order") == mine.between(each.sent_at, each.sent_at + pd.Timedelta(days=21)).any()
+
+
+def test_some_first_orders_follow_a_call_that_quotes_a_card(standard):
+    people, calls = standard.shop().customers, standard.shop().contacts.dropna(subset=["card_code"])
+    wait = calls["customer_id"].map(people.set_index("customer_id")["joined_at"]) - calls["sent_at"]
+    before = calls[wait > pd.Timedelta(0)]
+    known, share = standard.truth["cards"], PRESETS["standard"].card_first_share
+
+    assert calls["direction"].eq("in").all()
+    assert set(calls["channel"]) == {"phone", "mail"}
+    assert wait.max() <= pd.Timedelta(days=30)
+    assert before["purpose"].eq("info").all()
+    assert known["first_orders"] == before["customer_id"].nunique() == len(before)
+    assert near(people["customer_id"][people["joined_at"] > pd.Timestamp("2024-12-01")].isin(before["customer_id"]), share)
+    assert set(calls[wait < pd.Timedelta(0)]["purpose"]) == {"info", "support"}
+
+
+def test_more_cards_are_handed_out_than_come_back(standard):
+    known, calls = standard.truth["cards"], standard.tables["contacts"].dropna(subset=["card_code"])
+    quoted = calls["card_code"].value_counts()
+
+    assert set(known["handed_out"]) == set(quoted.index)
+    assert known["quoted"] == quoted.sum() > known["first_orders"]
+    assert all(handed > 3 * quoted[code] for code, handed in known["handed_out"].items())
+
+
+def test_contacts_are_numbered_in_order_of_time(tiny, standard):
+    for made in (tiny, standard):
+        contacts = made.tables["contacts"]
+        assert contacts["sent_at"].is_monotonic_increasing
+        assert contacts["contact_id"].str[1:].astype(int).tolist() == list(range(1, len(contacts) + 1))
+
+
 def test_who_was_sent_by_a_friend_says_so_and_came_after_the_invitation(tiny):
     came = tiny.tables["referrals"].dropna(subset=["referred_id"])
     people = tiny.tables["customers"].set_index("customer_id")
@@ -390,6 +497,11 @@ def test_a_shop_of_a_few_customers_can_be_made_and_written(tmp_path, customers):
 
     assert len(made.shop().customers) == customers
     assert made.shop().last_day.isoformat() == "2026-10-31"
+
+
+def test_the_smallest_shops_can_be_made_whatever_their_chance():
+    for seed in range(10):
+        assert all(demo.make(customers=few, seed=seed).truth["cards"]["effect"] == 0 for few in (1, 2))
 
 
 def test_intake_reads_the_written_shop_as_it_was_made(tmp_path):

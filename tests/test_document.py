@@ -261,7 +261,7 @@ def test_a_table_of_worth_ends_in_its_total():
 
 def test_what_no_lot_has_decided_is_printed_with_what_would_explain_it_away():
     found = sample.everything(answer_fast_ready=True)
-    warned = exposure.said(ADJUSTED, "answer-fast.waited")
+    warned = exposure.said(ADJUSTED, "answer-fast.experience")
     found["answer-fast"].messages.append(warned)
 
     rests_on = page(build(found), "answer-fast")["worth"]["assumptions"][-1]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loyalty_lab import effects
+from loyalty_lab import candidates, effects
 from loyalty_lab.results import Value
-from loyalty_lab.tactics import candidates, worth
+from loyalty_lab.worth import worth
 
 
 @pytest.mark.parametrize(("rate", "rise", "people"), [(0.10, 0.05, 683), (0.20, 0.02, 6507), (0.30, 0.05, 1374), (0.40, 0.10, 385)])
@@ -47,9 +47,12 @@ def test_where_nothing_would_show_it_says_so():
 
 
 def listed(n: int):
-    people = [{"pseudonym": f"c{at}", "reason": "r", "arguments": {}, "value_at_stake": 1.0, "channel": "letter"} for at in range(n)]
     forecast = pd.DataFrame({"churn_probability": 0.7}, index=[f"c{at}" for at in range(n)])
-    return candidates(people), forecast, worth("x", Value(grade="D", break_even_rate=0.03), [])
+    return (
+        candidates.listed("x", forecast.assign(reason="r", stake=1.0), "letter"),
+        forecast,
+        worth("x", Value(grade="D", break_even_rate=0.03), []),
+    )
 
 
 def test_a_campaign_is_planned_before_it_starts():

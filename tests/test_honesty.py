@@ -20,7 +20,7 @@ import honesty
 from honest import Size, hillstrom, known, letters, nulls, peeking, power, speed, traps
 from honest.readings import Reading
 
-TINY = Size(shops=1, runs=3, peeks=1, usual=250, base_rates=(0.3,), people=(60,), largest=100)
+TINY = Size(alone=1, together=1, shops=1, runs=3, peeks=1, usual=250, base_rates=(0.3,), people=(60,), largest=100)
 LETTER = letters.Letter(chance=0.2, times=1.5)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loyalty_lab import metrics
+from loyalty_lab import cohorts, metrics, progress
 from loyalty_lab.shop import Shop, ShopSettings
 
 CUTOFF = date(2025, 12, 31)
@@ -144,7 +144,7 @@ def test_the_top_fifth_and_the_lorenz_curve_agree():
 
 
 def test_cohorts_start_full_and_hold_only_quarters_that_are_over():
-    table = metrics.cohort_retention(orders_of(), date(2025, 11, 15))
+    table = cohorts.cohort_retention(orders_of(), date(2025, 11, 15))
 
     first = table[table["start"] == "2024-01-01"]
     assert first["size"].unique().tolist() == [1]
@@ -155,7 +155,7 @@ def test_cohorts_start_full_and_hold_only_quarters_that_are_over():
 
 def test_the_trend_ends_in_the_scorecard_and_says_nothing_of_years_it_has_not_seen():
     shop = shop_of(orders_of())
-    trend = metrics.trend(shop, CUTOFF, quarters=8).set_index(["metric", "end"])["value"].unstack("metric")
+    trend = progress.trend(shop, CUTOFF, quarters=8).set_index(["metric", "end"])["value"].unstack("metric")
     card = metrics.scorecard(shop, CUTOFF)
 
     assert trend.index[-1] == pd.Timestamp(CUTOFF)

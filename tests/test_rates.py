@@ -37,6 +37,18 @@ def test_one_stratum_has_newcombes_interval_and_fishers_chance_with_half_a_tie()
     assert found.value == pytest.approx(30 / 54 - 1 / 6)
 
 
+@pytest.mark.parametrize(("n", "m", "back"), [(2, 2, 1), (5, 5, 0), (5, 5, 10), (54, 6, 31), (1_800, 200, 640), (18_000, 2_000, 6_000)])
+def test_the_chances_of_a_lot_are_the_hypergeometric_ones(n, m, back):
+    could = np.arange(max(0, back - m), min(back, n) + 1)
+    known = stats.hypergeom(n + m, back, n).pmf(could)
+
+    found = rates._dealt_chances(could, back, n, m)
+
+    seen = known > 1e-280
+    assert found[seen] == pytest.approx(known[seen], rel=1e-9)
+    assert found.sum() == pytest.approx(1, rel=1e-12)
+
+
 def test_pairs_are_told_by_those_that_differ():
     found = rates.difference(pairs(10, 14, 4, 30), "back")
 

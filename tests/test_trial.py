@@ -141,6 +141,7 @@ def test_a_ratio_is_compared_customer_by_customer():
     orders = draw.poisson(3, 4_000) + 1
     table = pd.DataFrame({"arm": ["treated", "control"] * 2_000, "orders": orders})
     table["value"] = orders * draw.gamma(4, 5, 4_000) + np.where(table["arm"] == "treated", 2.0, 0.0) * orders
+    table = table.assign(stratum="all", pair="")
 
     found = trial.ratio_difference(table, "value", "orders")
 
@@ -150,9 +151,48 @@ def test_a_ratio_is_compared_customer_by_customer():
     assert (found.high - found.low) / (2 * 1.96) == pytest.approx(spread, rel=0.15)
 
 
-def _ratio(table: pd.DataFrame, arm: str) -> float:
+def test_a_ratio_in_pairs_is_compared_within_the_pair():
+    table = people(400, 3, effect=0.2).assign(orders=lambda f: f["back"] + (f["spend_before"] > 30))
+    apart = _ratio(table, "treated", "spend") - _ratio(table, "control", "spend")
+    linear = np.zeros(len(table))
+    for arm, mine in table.groupby("arm"):
+        linear[mine.index] = (mine["spend"] - _ratio(table, arm, "spend") * mine["orders"]) / mine["orders"].mean()
+
+    found = trial.ratio_difference(table, "spend", "orders")
+
+    inside = stats.ttest_1samp(table.assign(linear=linear).pivot(index="pair", columns="arm", values="linear") @ [-1, 1] + apart, 0)
+    assert found.value == pytest.approx(apart)
+    assert (found.low, found.high) == pytest.approx(inside.confidence_interval())
+    assert found.p == pytest.approx(inside.pvalue)
+
+
+def test_a_ratio_in_strata_is_that_of_sums_weighted_by_their_people():
+    table = people(4_000, 3, pairs=False).assign(orders=lambda f: 1 + (f["spend_before"] > 100))
+    table = table.assign(value=lambda f: f["orders"] * np.where(f["stratum"] == "regular", 90.0, 10.0) + f["spend"] / 9)
+    unlike = table.drop(table.query("stratum == 'regular' and arm == 'control'").index[::5])
+
+    found, plain = trial.ratio_difference(unlike, "value", "orders"), _ratio(unlike, "treated") - _ratio(unlike, "control")
+
+    weights = unlike["stratum"].value_counts(normalize=True)
+    means = unlike.groupby(["arm", "stratum"])[["value", "orders"]].mean()
+    weighted = {arm: means.loc[arm].mul(weights, axis=0).sum() for arm in ("treated", "control")}
+    apart = weighted["treated"]["value"] / weighted["treated"]["orders"] - weighted["control"]["value"] / weighted["control"]["orders"]
+    assert found.value == pytest.approx(apart, abs=0.05)
+    assert plain - apart > 1
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_a_ratio_of_nothing_is_not_told(pairs):
+    table = people(100, 3, pairs=pairs).assign(orders=lambda f: f["back"] * (f["arm"] == "treated"))
+
+    assert trial.ratio_difference(table, "spend", "orders") == trial.NOTHING
+    assert trial.ratio_difference(table[table["arm"] == "control"], "spend", "back") == trial.NOTHING
+    assert trial.ratio_difference(table[:0], "spend", "back") == trial.NOTHING
+
+
+def _ratio(table: pd.DataFrame, arm: str, numerator: str = "value") -> float:
     mine = table[table["arm"] == arm]
-    return mine["value"].sum() / mine["orders"].sum()
+    return mine[numerator].sum() / mine["orders"].sum()
 
 
 def test_a_lot_that_was_not_drawn_as_written_down_is_noticed():

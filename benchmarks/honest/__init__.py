@@ -15,8 +15,13 @@ Goal = tuple[str, str, bool]
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything is drawn, and how many people the largest lists hold that are drawn often or added up exactly."""
+    """How much of everything is drawn, and how many people the largest lists hold that are drawn often or added up exactly.
 
+    `alone` shops write one letter that does nothing, `together` three; `shops` are those whose letter does something.
+    """
+
+    alone: int
+    together: int
     shops: int
     runs: int
     peeks: int

@@ -22,12 +22,12 @@ PLAIN = ((1_000, 1_000), (54, 6), (270, 30), (1_800, 200), (4_500, 500), (9_000,
 def measured(size: Size, data: Path | None) -> dict[str, Any]:
     """What shops are told of letters that do nothing: one read alone, three at once, and by the usual practice."""
     with few_resamples():
-        alone = [_alone(people, share, size.shops) for share in SHARES for people in LISTS]
-        together = [_together(people, size.shops) for people in LISTS]
+        alone = [_alone(people, share, size.alone) for share in SHARES for people in LISTS]
+        together = [_together(people, size.together) for people in LISTS]
     exact = [_exact(people // 2, people // 2, True) for people in SMALL]
     exact += [_exact(*arms, False) for arms in PLAIN if sum(arms) <= size.largest]
     usual = [usual_practice(1_000, share, size.usual) for share in (0.5, 0.9, 0.95)]
-    return {"alone": alone, "together": together, "exact": exact, "usual": usual, "resampling": _by_resamples(size.shops)}
+    return {"alone": alone, "together": together, "exact": exact, "usual": usual, "resampling": _by_resamples(size.alone)}
 
 
 def _alone(people: int, share: float | None, shops: int) -> dict[str, Any]:
@@ -77,10 +77,11 @@ def _by_resamples(shops: int) -> dict[str, int]:
 
 def text(found: dict[str, Any]) -> list[str]:
     """Shares told "works" and "harms"."""
-    alone = [[f"{each['people']:,}", split(each["share"]), each["shops"], part(each.get("works", 0), each["shops"]),
-              part(each.get("harms", 0), each["shops"]), each.get("not_shown", 0), each.get("spoilt", 0)]
+    alone = [[f"{each['people']:,}", split(each["share"]), f"{each['shops']:,}", part(each.get("works", 0), each["shops"]),
+              part(each.get("harms", 0), each["shops"]), f"{each.get('not_shown', 0):,}", each.get("spoilt", 0)]
              for each in found["alone"]]  # fmt: skip
-    together = [[f"{each['people']:,}", each["shops"], *(part(each[said], each["shops"]) for said in ("works", "harms", "uncorrected"))]
+    together = [[f"{each['people']:,}", f"{each['shops']:,}",
+                 *(part(each[said], each["shops"]) for said in ("works", "harms", "uncorrected"))]
                 for each in found["together"]]  # fmt: skip
     usual = [[f"{each['treated']}/{each['control']}", f"{each['runs']:,}", *(part(each[said], each["runs"]) for said in ("works", "harms"))]
              for each in found["usual"]]  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from loyalty_lab import charts, gains, outlook, pages, spreads, tactics
-from loyalty_lab.language import DIGITS, LOCALES, NOTHING, clean
+from loyalty_lab import gains, outlook, pages, spreads, standing, tactics
+from loyalty_lab.language import NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Result
 from loyalty_lab.shop import ShopSettings
@@ -52,16 +52,15 @@ def build(
     practices = [spreads.tactic_page(book, results[slug]) for slug in _in_order(results)]
     return {
         "schema": "playbook/1",
-        "lang": language,
-        "region": LOCALES[language][-2:],
-        "digits": list(DIGITS.get(language, "0123456789")),
-        "brand": {"shop": clean(shop.name), "accent": charts.safe_accent(shop.brand.accent)},
+        **pages.face(shop, language),
         "doc": _about(book),
         "t": _labels(book),
         "cover": _cover(book),
         "reading": _reading(book),
         "glance": glance(book),
         "scorecard": pages.scorecard(book),
+        "periods": standing.periods(book),
+        "claims": standing.claims(book),
         "pictures": pages.pictures(book),
         "outlook": [outlook.outlook_page(book, slug) for slug in outlook.SLUGS if slug in results],
         "tactics": practices,
@@ -92,7 +91,10 @@ def _labels(book: Book) -> dict[str, Any]:
     """The labels every page shares, as they are; `page_of` is filled when the pages are counted."""
     own = {name: book.part(name) for name in ("page_of", "skip")}
     sections = {f"section_{name.replace('-', '_')}": words for name, words in book.part("section").items()}
-    return own | sections | book.part("labels") | {name: book.part(f"glance.{name}") for name in ("happened",)}
+    lesson = {
+        f"lesson_{name}": book.part(f"lesson.{name}") for name in ("exercises", "solution", "facilitate", "aim", "questions", "mistakes")
+    }
+    return own | sections | lesson | book.part("labels") | {name: book.part(f"glance.{name}") for name in ("happened",)}
 
 
 def _retention(book: Book):
@@ -157,7 +159,7 @@ def glance(book: Book) -> dict[str, Any]:
 def _stops(book: Book) -> list[str]:
     """What rounds have shown to harm or to lose money, each in a sentence."""
     found = [(slug, gains.stopped(book.results[slug])) for slug in _in_order(book.results)]
-    return [book.say(f"glance.{why}", name=spreads.name(book, slug)) for slug, why in found if why]
+    return [book.say(f"glance.{why}", name=book.name(slug)) for slug, why in found if why]
 
 
 def _answer(book: Book, result: Result | None, role: str) -> dict[str, Any]:
@@ -197,25 +199,28 @@ def _action(book: Book, action: dict[str, Any]) -> dict[str, Any]:
     value, measure = (None, None) if data else (book.results[slug].value, book.results[slug].measure)
     large, note = spreads.worth_words(book, value, (action.get("extra") or {}).get("cost"), measure)
     return {
-        "what": book.say("glance.data_what", name=spreads.name(book, slug)) if data else _own(book, slug, "what", action),
-        "why": book.say("glance.data_why") if data else _own(book, slug, "why", action),
+        "what": book.say("glance.data_what", name=book.name(slug)) if data else _what(book, slug, action),
+        "why": book.say("glance.data_why") if data else _found(book, slug),
         "people": "" if data else _people(book, action),
         "list": "" if data else clean(action.get("list") or NOTHING),
         "money": large,
         "money_note": note,
         **spreads.grade_words(book, value),
-        "owner": spreads.owner(book, slug),
+        "owner": book.owner(slug),
         "due": book.texts.day(monday_after(date.fromisoformat(str(book.run["report_date"])))),
         "anchor": slug,
     }
 
 
-def _own(book: Book, slug: str, part: str, action: dict[str, Any]) -> str:
-    key = f"{slug}.action.{part}"
-    if not book.texts.has(key):
-        return spreads.name(book, slug) if part == "what" else ""
-    headline = book.results[slug].message("headline")
-    return book.texts.say(key, **{**(headline.args if headline else {}), **spreads.spoken(action)})
+def _what(book: Book, slug: str, action: dict[str, Any]) -> str:
+    key = f"{slug}.action.what"
+    return book.texts.say(key, **spreads.spoken(action)) if book.texts.has(key) else book.name(slug)
+
+
+def _found(book: Book, slug: str) -> str:
+    """What was found, as the page of the practice is headed."""
+    said = book.message(book.results[slug], "headline", "")
+    return said + book.say("full_stop") if said and said[-1] not in ".!?।։" else said
 
 
 def _people(book: Book, action: dict[str, Any]) -> str:

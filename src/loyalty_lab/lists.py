@@ -132,13 +132,20 @@ def _contact(known: pd.Series, channel: str) -> str | None:
 
 def _csv(heads: list[str], rows: list[list[Any]]) -> bytes:
     """CSV for mail tools; a cell that a spreadsheet could take for a formula gets an apostrophe."""
-    safe = [[_harmless(cell) for cell in row] for row in rows]
+    safe = [[harmless(cell) for cell in row] for row in rows]
     buffer = io.StringIO()
     pd.DataFrame(safe, columns=heads).to_csv(buffer, index=False, lineterminator="\r\n")
     return buffer.getvalue().encode("utf-8-sig")
 
 
-def _harmless(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
+    """Return a cell as a spreadsheet takes it for text; one that looks like a formula gets an apostrophe.
+
+    Examples
+    --------
+    >>> harmless("=1+1"), harmless("Ann"), harmless(2)
+    ("'=1+1", 'Ann', 2)
+    """
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
 
 

@@ -17,7 +17,7 @@ GRID_COLUMNS = ("low", "middle", "high")
 def outlook_page(book: Book, slug: str) -> dict[str, Any]:
     """One page: a head, and its parts in reading order, each with what it has of lead, figure, table, facts, lines and note."""
     result = book.ready(slug)
-    parts = PARTS[slug](book, result) if result else [_part(book.say("forecast.says"), lead=_failure(book, slug))]
+    parts = PARTS[slug](book, result) if result else [part_of(book.say("forecast.says"), lead=_failure(book, slug))]
     return {
         "kicker": book.say(
             "rounds.kicker" if slug == ROUNDS else "forecast.kicker", horizon_days=book.run["horizon_days"], cutoff=book.run["cutoff"]
@@ -28,7 +28,7 @@ def outlook_page(book: Book, slug: str) -> dict[str, Any]:
     }
 
 
-def _part(label: str, **content: Any) -> dict[str, Any]:
+def part_of(label: str, **content: Any) -> dict[str, Any]:
     return {"label": label, "lead": "", "figure": None, "table": None, "facts": [], "lines": [], "note": ""} | content
 
 
@@ -38,7 +38,7 @@ def _failure(book: Book, slug: str) -> str:
     return book.say("failed", cause=cause)
 
 
-def _said(book: Book, result: Result, role: str) -> list[str]:
+def said(book: Book, result: Result, role: str) -> list[str]:
     """All that a result says in a role."""
     found = [message for message in result.messages if message.key.split(".")[1] == role]
     return [book.texts.say(message) for message in found if book.texts.has(message.key)]
@@ -47,58 +47,59 @@ def _said(book: Book, result: Result, role: str) -> list[str]:
 def _churn(book: Book, result: Result) -> list[dict[str, Any]]:
     figure = book.figure(result.figures[0]) if result.figures else None
     return [
-        _part(book.say("forecast.says"), lead=book.message(result, "stand"), lines=_said(book, result, "like")),
-        _part(book.say("forecast.tested"), figure=figure, note=book.message(result, "shorter")),
-        _part(book.say("forecast.looks_at"), lines=_said(book, result, "driver")),
-        _part(book.say("forecast.models"), table=_ways(book, result, "common.forecast.head", _churn_way), lead="",
+        part_of(book.say("forecast.says"), lead=book.message(result, "stand"), lines=said(book, result, "like")),
+        part_of(book.say("forecast.tested"), figure=figure, note=book.message(result, "shorter")),
+        part_of(book.say("forecast.looks_at"), lines=said(book, result, "driver")),
+        part_of(book.say("forecast.models"), table=_ways(book, result, "common.forecast.head", _churn_way), lead="",
               note=" ".join(filter(None, [_reason(book, result), book.say("forecast.models_note")]))),
-        _part(book.say("forecast.numbers"), facts=_facts(book, "churn", result)),
-        _part(book.say("forecast.means"), lines=book.texts.part("churn.means.line")),
+        part_of(book.say("forecast.numbers"), facts=_facts(book, "churn", result)),
+        part_of(book.say("forecast.means"), lines=book.texts.part("churn.means.line")),
     ]  # fmt: skip
 
 
 def _lifetime_value(book: Book, result: Result) -> list[dict[str, Any]]:
     figure = book.figure(result.figures[0]) if result.figures else None
     return [
-        _part(book.say("forecast.says"), lead=book.message(result, "stand")),
-        _part(book.say("forecast.tested"), figure=figure),
-        _part(book.say("forecast.unsure"), lines=_said(book, result, "unsure")),
-        _part(book.say("forecast.models"), table=_ways(book, result, "lifetime-value.head.ways", _value_way),
+        part_of(book.say("forecast.says"), lead=book.message(result, "stand")),
+        part_of(book.say("forecast.tested"), figure=figure),
+        part_of(book.say("forecast.unsure"), lines=said(book, result, "unsure")),
+        part_of(book.say("forecast.models"), table=_ways(book, result, "lifetime-value.head.ways", _value_way),
               note=book.texts.say("lifetime-value.head.ways_note")),
-        _part(book.say("forecast.numbers"), facts=_facts(book, "lifetime-value", result)),
-        _part(book.say("forecast.means"), lines=book.texts.part("lifetime-value.means.line")),
+        part_of(book.say("forecast.numbers"), facts=_facts(book, "lifetime-value", result)),
+        part_of(book.say("forecast.means"), lines=book.texts.part("lifetime-value.means.line")),
     ]  # fmt: skip
 
 
 def _segments(book: Book, result: Result) -> list[dict[str, Any]]:
     say, figure = book.texts.say, book.figure(result.figures[0]) if result.figures else None
     return [
-        _part(say("segments.says.stages"), lead=book.message(result, "stand"), figure=figure),
-        _part(say("segments.says.grid"), table=_grid(book, result), note=say("segments.note.grid")),
-        _part(say("segments.says.moved"), lead=book.message(result, "moved"), table=_moved(book, result), note=say("segments.note.moved")),
-        _part(say("segments.says.rfm"), table=_rfm(book, result), note=say("segments.note.rfm")),
-        _part(say("segments.says.resemble"), lines=_said(book, result, "resemble"), note=say("segments.note.resemble")),
-        _part(book.say("forecast.means"), lines=book.texts.part("segments.means.line")),
-    ]
+        part_of(say("segments.says.stages"), lead=book.message(result, "stand"), figure=figure),
+        part_of(say("segments.says.grid"), table=_grid(book, result), note=say("segments.note.grid")),
+        part_of(say("segments.says.moved"), lead=book.message(result, "moved"), table=_moved(book, result),
+                note=say("segments.note.moved")),
+        part_of(say("segments.says.rfm"), table=_rfm(book, result), note=say("segments.note.rfm")),
+        part_of(say("segments.says.resemble"), lines=said(book, result, "resemble"), note=say("segments.note.resemble")),
+        part_of(book.say("forecast.means"), lines=book.texts.part("segments.means.line")),
+    ]  # fmt: skip
 
 
 def _last_round(book: Book, result: Result) -> list[dict[str, Any]]:
     say, figure = book.texts.say, book.figure(result.figures[0]) if result.figures else None
-    several = _table(book, result, "together", _pooled_row) if any(row["rounds"] > 1 for row in _rows(result, "together")) else None
-    checked = _said(book, result, "check") or ([say("last-round.says.checks_none")] if result.rounds else [])
+    several = _table(book, result, "together", _pooled_row) if any(row["rounds"] > 1 for row in rows_of(result, "together")) else None
+    checked = said(book, result, "check") or ([say("last-round.says.checks_none")] if result.rounds else [])
     return [
-        _part(say("last-round.says.found"), lead=book.message(result, "stand"), figure=figure),
-        _part(say("last-round.says.rounds"), table=_table(book, result, "rounds", _round_row), lines=_said(book, result, "read"),
+        part_of(say("last-round.says.found"), lead=book.message(result, "stand"), figure=figure),
+        part_of(say("last-round.says.rounds"), table=_table(book, result, "rounds", _round_row), lines=said(book, result, "read"),
               note=say("last-round.note.rounds")),
-        _part(say("last-round.says.together"), table=several, lines=_said(book, result, "several"), note=say("last-round.note.together")),
-        _part(say("last-round.says.spend"), table=_table(book, result, "spend", _spend_row), lines=_said(book, result, "spent"),
+        part_of(say("last-round.says.together"), table=several, lines=said(book, result, "several"), note=say("last-round.note.together")),
+        part_of(say("last-round.says.spend"), table=_table(book, result, "spend", _spend_row), lines=said(book, result, "spent"),
               note=say("last-round.note.spend")),
-        _part(say("last-round.says.profit"), table=_table(book, result, "profit", _profit_row), lines=_said(book, result, "paid"),
+        part_of(say("last-round.says.profit"), table=_table(book, result, "profit", _profit_row), lines=said(book, result, "paid"),
               note=say("last-round.note.profit")),
-        _part(say("last-round.says.checks"), table=_table(book, result, "checks", _check_row),
-              lines=[*checked, *_said(book, result, "reached")], note=say("last-round.note.checks")),
-        _part(say("last-round.says.running"), lines=_said(book, result, "running")),
-        _part(book.say("forecast.means"), lines=book.texts.part("last-round.means.line")),
+        part_of(say("last-round.says.checks"), table=_table(book, result, "checks", _check_row),
+              lines=[*checked, *said(book, result, "reached")], note=say("last-round.note.checks")),
+        part_of(say("last-round.says.running"), lines=said(book, result, "running")),
+        part_of(book.say("forecast.means"), lines=book.texts.part("last-round.means.line")),
     ]  # fmt: skip
 
 
@@ -121,13 +122,13 @@ def _reason(book: Book, result: Result) -> str:
     return book.message(result, "reason") or (book.texts.say(key) if isinstance(key, str) and book.texts.has(key) else "")
 
 
-def _rows(result: Result, name: str) -> list[dict[str, Any]]:
+def rows_of(result: Result, name: str) -> list[dict[str, Any]]:
     table = result.tables.get(name)
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows] if table else []
 
 
 def _ways(book: Book, result: Result, head: str, row_of: Callable[[Book, dict], list[str]]) -> dict[str, Any] | None:
-    rows = _rows(result, "candidates")
+    rows = rows_of(result, "candidates")
     used = [book.say("forecast.used") if row.get("chosen") else "" for row in rows]
     return (
         {"head": book.texts.part(head), "rows": [[*row_of(book, row), mark] for row, mark in zip(rows, used, strict=True)]}
@@ -152,7 +153,7 @@ def _named(book: Book, part: str, name: Any) -> str:
 
 def _grid(book: Book, result: Result) -> dict[str, Any] | None:
     """Customers and their worth, value by risk."""
-    rows = _rows(result, "grid")
+    rows = rows_of(result, "grid")
     cells = {
         (row["value_group"], row["risk_group"]): f"{book.texts.count(row['customers'])} · {book.texts.money(row['value'])}" for row in rows
     }
@@ -164,7 +165,7 @@ def _grid(book: Book, result: Result) -> dict[str, Any] | None:
 
 def _moved(book: Book, result: Result) -> dict[str, Any] | None:
     """From where to where the customers moved."""
-    rows, said = _rows(result, "moved"), result.message("moved")
+    rows, said = rows_of(result, "moved"), result.message("moved")
     if not rows or said is None:
         return None
     stages = [name for name in rows[0] if name != "before"]
@@ -176,14 +177,14 @@ def _moved(book: Book, result: Result) -> dict[str, Any] | None:
 def _rfm(book: Book, result: Result) -> dict[str, Any] | None:
     rows = [
         [_named(book, "segments.rfm", row["segment"]), book.texts.count(row["customers"]), book.texts.share(row["share_of_spend"])]
-        for row in _rows(result, "rfm")
+        for row in rows_of(result, "rfm")
     ]
     return {"head": book.texts.part("segments.head.rfm"), "rows": rows} if rows else None
 
 
 def _table(book: Book, result: Result, name: str, row_of: Callable[[Book, dict], list[str]]) -> dict[str, Any] | None:
     """One table about the rounds, a practice a row."""
-    rows = [[_named(book, row["slug"], "name"), *row_of(book, row)] for row in _rows(result, name)]
+    rows = [[_named(book, row["slug"], "name"), *row_of(book, row)] for row in rows_of(result, name)]
     return {"head": book.texts.part(f"last-round.head.{name}"), "rows": rows} if rows else None
 
 

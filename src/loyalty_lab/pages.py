@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from loyalty_lab import charts
-from loyalty_lab.language import NOTHING, Texts, clean
+from loyalty_lab.language import DIGITS, LOCALES, NOTHING, Texts, clean
 from loyalty_lab.results import Fact, Figure, Message, Result
 from loyalty_lab.shop import ShopSettings
 
@@ -99,10 +99,42 @@ class Book:
         found = next((figure for figure in result.figures if figure.id == name), None) if result else None
         return self.figure(found, width_mm, note)
 
+    def name(self, slug: str) -> str:
+        """The name of a practice."""
+        return self.texts.say(f"{slug}.name") if self.texts.has(f"{slug}.name") else clean(slug)
+
+    def owner(self, slug: str) -> str:
+        """The role that does it, in the reader's language if it is one of the usual ones."""
+        role = self.shop.owners.get(slug) or self.shop.owners.get("default") or "owner"
+        key = f"common.owner.{role}"
+        return self.texts.say(key) if self.texts.has(key) else clean(role, 35)
+
+    def lines(self, key: str) -> list[Any]:
+        """A list of texts, empty where there is none."""
+        return list(self.texts.part(key)) if self.texts.has(key) else []
+
+    def optional(self, key: str, **args: Any) -> str:
+        """A text that may be missing."""
+        return self.texts.fill(self.texts.part(key), key, **args) if self.texts.has(key) else ""
+
+    def step(self, slug: str, step: dict[str, str]) -> dict[str, str]:
+        """One step to be taken, with who takes it."""
+        return {"do": step["do"], "detail": step.get("detail", ""), "who": self.owner(slug)}
+
     def ready(self, slug: str) -> Result | None:
         """The result of a notebook that could say something."""
         result = self.results.get(slug)
         return result if result and result.status in ("ready", "too early") else None
+
+
+def face(shop: ShopSettings, language: str) -> dict[str, Any]:
+    """What every printed document begins with: language, digits, and the shop's name and colour."""
+    return {
+        "lang": language,
+        "region": LOCALES[language][-2:],
+        "digits": list(DIGITS.get(language, "0123456789")),
+        "brand": {"shop": clean(shop.name), "accent": charts.safe_accent(shop.brand.accent)},
+    }
 
 
 def scorecard(book: Book) -> dict[str, Any]:
@@ -130,7 +162,7 @@ def _metric(book: Book, result: Result, name: str) -> dict[str, Any]:
         "change": "" if not known else book.say("scorecard.before_none") if before is None else _before(book, before, fact.unit),
         "plain": plain,
         "spark": sparkline(book, result, name),
-        "passport": _passport(book, name, fact),
+        "passport": _passport(book, name, fact) + _target(book, result, name),
     }
 
 
@@ -147,6 +179,25 @@ def _passport(book: Book, name: str, fact: Fact | None) -> list[list[str]]:
     if fact is not None and fact.n:
         rows.append([book.say("scorecard.base"), book.texts.say(f"metrics.{name}.base", n=fact.n)])
     return rows
+
+
+def _target(book: Book, result: Result, name: str) -> list[list[str]]:
+    """Whether the shop's target for a metric is reached, where it has one."""
+    table = result.tables.get("targets")
+    rows = (dict(zip(table.columns, row, strict=True)) for row in table.rows) if table else ()
+    unit = result.facts[name].unit if name in result.facts else "count"
+    return [
+        [
+            book.texts.say("scorecard.target.label"),
+            book.texts.say(f"scorecard.target.{_reached(row)}", target=book.texts.value(row["target"], unit)),
+        ]
+        for row in rows
+        if row["metric"] == name
+    ]
+
+
+def _reached(row: dict[str, Any]) -> str:
+    return "no_value" if row["value"] is None else row["verdict"]
 
 
 def trend(result: Result, name: str) -> list[float | None]:

@@ -15,6 +15,7 @@ from loyalty_lab.errors import RenderError
 from loyalty_lab.language import JOINERS, ZERO_WIDTH_SPACE, font_folder, glyphs
 
 PAPERS = ("a4", "letter")
+TEMPLATE = "playbook.typ"
 # Family, weight, file: what a page in HTML carries of the fonts, cut down to the letters it uses.
 LATIN = (
     ("Source Sans 3", 300, "source-sans/ttf/SourceSans3-Light.ttf"),
@@ -25,7 +26,7 @@ OTHER = (("Kurinto Sans", 400, "kurinto/ttf/KurintoSans-Rg.ttf"), ("Kurinto Sans
 ALWAYS = "0123456789 .,–−·%()"
 
 
-def pdf(document: dict[str, Any], paper: str = "a4") -> bytes:
+def pdf(document: dict[str, Any], paper: str = "a4", template: str = TEMPLATE) -> bytes:
     """Print a document as PDF/UA-1.
 
     Parameters
@@ -33,6 +34,8 @@ def pdf(document: dict[str, Any], paper: str = "a4") -> bytes:
     document : dict
         What `document.build` returns.
     paper : {"a4", "letter"}
+    template : str
+        The file below ``playbook/`` that lays the document out.
 
     Returns
     -------
@@ -44,41 +47,41 @@ def pdf(document: dict[str, Any], paper: str = "a4") -> bytes:
     RenderError
         If Typst refuses the document or warns about anything, such as a letter without a glyph.
     """
-    return _compile(document, paper, pdf_standards=["ua-1"])
+    return _compile(document, paper, template, pdf_standards=["ua-1"])
 
 
-def png(document: dict[str, Any], paper: str = "a4", ppi: int = 72) -> list[bytes]:
+def png(document: dict[str, Any], paper: str = "a4", ppi: int = 72, template: str = TEMPLATE) -> list[bytes]:
     """Print a document as one PNG a page, to look at."""
-    pages = _compile(document, paper, format="png", ppi=ppi)
+    pages = _compile(document, paper, template, format="png", ppi=ppi)
     return pages if isinstance(pages, list) else [pages]
 
 
-def _compile(document: dict[str, Any], paper: str, **kind: Any):
+def _compile(document: dict[str, Any], paper: str, template: str, **kind: Any):
     import typst
 
     if paper not in PAPERS:
         raise RenderError("--paper", f"{paper!r} is not a paper", f"use one of: {', '.join(PAPERS)}")
-    _check_letters(document)
+    _check_letters(document, template)
     folder = share.folder("playbook")
     inputs = {"data": json.dumps(document, ensure_ascii=False, sort_keys=True), "paper": paper}
     stamp = datetime.fromisoformat(document["doc"]["timestamp"]).replace(tzinfo=UTC)
     try:
         made, warnings = typst.compile_with_warnings(
-            str(folder / "playbook.typ"), root=str(folder), font_paths=_fonts(), sys_inputs=inputs, timestamp=stamp, **kind
+            str(folder / template), root=str(folder), font_paths=_fonts(), sys_inputs=inputs, timestamp=stamp, **kind
         )
     except typst.TypstError as error:
-        raise RenderError("playbook.typ", str(error).strip(), "correct the template or the text it names") from error
+        raise RenderError(template, str(error).strip(), "correct the template or the text it names") from error
     if warnings:
         said = "; ".join(str(getattr(warning, "message", warning)) for warning in warnings)
-        raise RenderError("playbook.typ", f"Typst warned: {said}", "correct the template or the text it names")
+        raise RenderError(template, f"Typst warned: {said}", "correct the template or the text it names")
     return made
 
 
-def _check_letters(document: dict[str, Any]) -> None:
+def _check_letters(document: dict[str, Any], template: str) -> None:
     """Typst would look for a missing letter in any face of the font package; only two are meant to be on the page."""
     missing = sorted(_letters(document) - glyphs() - JOINERS - {"\n", ZERO_WIDTH_SPACE})
     if missing:
-        raise RenderError("playbook.typ", f"no font has the letter {missing[0]!r}", "correct the text that holds it")
+        raise RenderError(template, f"no font has the letter {missing[0]!r}", "correct the text that holds it")
 
 
 @cache

@@ -88,14 +88,21 @@ def difference(people: pd.DataFrame, outcome: str) -> Estimate:
 
 
 def _of_stratum(group: pd.DataFrame, outcome: str) -> _Part | None:
-    from scipy.stats import hypergeom
-
     (a, n), (b, m) = ((int(arm.sum()), len(arm)) for arm in (group.loc[group["arm"] == name, outcome] for name in (TREATED, CONTROL)))
     if min(n, m) < 2:
         return None
     low, high, _ = proportions.difference((a, n), (b, m)).interval
     could = np.arange(max(0, a + b - m), min(a + b, n) + 1)
-    return _Part(n + m, a / n - b / m, low, high, could / n - (a + b - could) / m, hypergeom(n + m, a + b, n).pmf(could))
+    return _Part(n + m, a / n - b / m, low, high, could / n - (a + b - could) / m, _dealt_chances(could, a + b, n, m))
+
+
+def _dealt_chances(could: np.ndarray, back: int, n: int, m: int) -> np.ndarray:
+    """Hypergeometric chances that so many of all who came back are among the n treated, by log-gamma: scipy's own take longer."""
+    from scipy.special import gammaln
+
+    logs = -(gammaln(could + 1) + gammaln(back - could + 1) + gammaln(n - could + 1) + gammaln(m - back + could + 1))
+    chances = np.exp(logs - logs.max())
+    return chances / chances.sum()
 
 
 def _of_pairs(apart: pd.Series) -> _Part | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import __version__, intake, lock, results, run, tactics
-from loyalty_lab.errors import InputError, UsageError
+from loyalty_lab.errors import InputError, NotebookError, UsageError
 from loyalty_lab.intake import saying
 from loyalty_lab.language import Texts
-from loyalty_lab.study import FORECAST_PARTS, ROUNDS_FILE
+from loyalty_lab.study import EARLIER_FILE, FORECAST_PARTS, ROUNDS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,16 +91,18 @@ def _make(shop_folder: Path, order: Order, step: Step) -> Report:
         step("forecasting")
         horizon_days = _write_inputs(taken, shop, cutoff, report_date, stage)
         _write_rounds(shop_folder, cutoff, stage)
+        earlier = _write_earlier(shop_folder, _place(shop_folder, order, cutoff).parent, cutoff, stage)
         done = partial(_told, step)
         outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, done, order.edition)
         step("drawing arms and writing lists")
         actions = write_lists(shop_folder, shop, cutoff, report_date, horizon_days, stage)
         about = _about(taken, order, cutoff, report_date, horizon_days)
+        about["inputs"] = [*about["inputs"], *earlier]
         for language in order.languages or tuple(shop.settings.languages):
             step(f"printing the playbook ({language})")
             _print_pages(taken, shop, actions, about, language, order.paper, stage)
         _write_log(about | {"returned": _returned(shop_folder)}, outcomes, taken, stage)
-        for leftover in (run.SETTINGS_FILE, ROUNDS_FILE, *FORECAST_PARTS):
+        for leftover in (run.SETTINGS_FILE, ROUNDS_FILE, EARLIER_FILE, *FORECAST_PARTS):
             (stage / leftover).unlink()
     return Report(_place(shop_folder, order, cutoff), tuple(o.page.slug for o in outcomes if o.status == "failed"))
 
@@ -183,6 +185,31 @@ def _write_rounds(shop_folder: Path, cutoff: date, stage: Path) -> None:
     people = lists.read_identities(shop_folder / lists.IDENTITIES)
     rows = rounds.for_notebooks(shop_folder, people, lists.read_salt(shop_folder), cutoff)
     results.write_atomically(stage / ROUNDS_FILE, rows.to_csv(index=False, lineterminator="\n").encode())
+
+
+def _write_earlier(shop_folder: Path, beside: Path, cutoff: date, stage: Path) -> list[dict[str, Any]]:
+    """Write what the notebooks may know of the last report before this one. Returns its file as an input of this run, if there is one."""
+    content, inputs = None, []
+    for day, path in _earlier_scorecards((beside, shop_folder / "reports"), cutoff):
+        try:
+            facts = results.load(path).facts
+        except NotebookError:
+            continue  # of another version, or cut off: the one before it counts
+        if facts:
+            content = {"cutoff": day, "facts": {name: fact.value for name, fact in facts.items()}}
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            inputs = [{"name": f"reports/{day}/results/{path.name}", "sha256": digest, "rows": len(facts)}]
+            break
+    _write_json(stage / EARLIER_FILE, content)
+    return inputs
+
+
+def _earlier_scorecards(folders: Iterable[Path], cutoff: date) -> list[tuple[str, Path]]:
+    """The scorecards of reports with an earlier cutoff, latest first; of two for the same day that in the first folder."""
+    found: dict[str, Path] = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("????-??-??/results/scorecard.json"))):
+        found.setdefault(path.parent.parent.name, path)
+    return sorted(((day, path) for day, path in found.items() if day < cutoff.isoformat()), reverse=True)
 
 
 def _returned(shop_folder: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -99,6 +100,17 @@ class Figure(_Record):
         title, alt = (Message(key=f"{slug}.figure.{name}{end}", args=args) for end in ("", "-alt"))
         return cls(id=name, chart=chart, data=data, title=title, alt=alt)
 
+    @classmethod
+    def bars(
+        cls, slug: str, name: str, table: pd.DataFrame, labels: list[dict[str, Any]], args: dict[str, Any], unit: Unit = "share",
+        reference: float | None = None,
+    ) -> Figure:  # fmt: skip
+        """Make a figure of bars from a table with `share` and, where there are, `low`, `high` and `n`; a label is ``{key, args}``."""
+        columns = {"lows": "low", "highs": "high", "ns": "n"}
+        whiskers = {end: table[column].tolist() for end, column in columns.items() if column in table.columns}
+        data = {"labels": labels, "values": table["share"].tolist(), **whiskers, "unit": unit, "reference": reference}
+        return cls.of(slug, name, "bars", data, args)
+
 
 class Claim(_Record):
     """What people say, its source, and what this shop shows beside it."""
@@ -107,6 +119,12 @@ class Claim(_Record):
     source: str
     shop_value: Fact | None = None
     interval: Interval | None = None
+
+    @classmethod
+    def of(cls, slug: str, name: str, shop_value: Fact | None = None) -> Claim:
+        """Make a claim whose words are the texts ``<slug>.claim.<name>``, ``<name>-source`` and, beside a shop's value, ``<name>-here``."""
+        key = f"{slug}.claim.{name}"
+        return cls(key=key, source=f"{key}-source", shop_value=shop_value if shop_value and shop_value.value is not None else None)
 
 
 class Value(_Record):
@@ -168,6 +186,26 @@ class Findings:
     messages: tuple[Message, ...] = ()
     claims: tuple[Claim, ...] = ()
     rounds: tuple[Measure, ...] = ()
+
+    @classmethod
+    def of(
+        cls, slug: str, facts: dict[str, Fact], headline: str, stand: str | None = None, args: dict[str, Any] | None = None,
+        also: Iterable[Message] = (), **more: Any,
+    ) -> Findings:  # fmt: skip
+        """Make findings whose words are the texts ``<slug>.headline.<headline>`` and ``<slug>.stand.<stand>`` (the same variant if not
+        given).
+
+        Both speak of every fact by its name, its interval as ``<name>_low`` and ``<name>_high``, and of `args`; `also` are further
+        messages.
+        """
+        known = spoken(facts) | (args or {})
+        said = (("headline", headline), ("stand", stand or headline))
+        messages = (*(Message(key=f"{slug}.{role}.{variant}", args=known) for role, variant in said), *also)
+        return cls(facts=facts, messages=messages, **more)
+
+    def message_roles(self) -> list[str]:
+        """Return what its own first two sentences are for: headline and stand."""
+        return [message.key.split(".")[1] for message in self.messages[:2]]
 
 
 def spoken(facts: dict[str, Fact]) -> dict[str, Any]:

@@ -30,10 +30,14 @@ class _Settings(BaseModel):
 
 
 class Brand(_Settings):
-    """How the shop's pages look."""
+    """How the shop's pages look, and how its cards and letters say it can be reached."""
 
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5351"
     logo: str | None = None
+    phone: str | None = None
+    hours: str | None = None
+    address: str | None = None
+    review_url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=200)] | None = None
 
 
 class Source(_Settings):
@@ -55,6 +59,17 @@ class Identity(_Settings):
     keep_apart: list[tuple[str, str]] = []
 
 
+class Targets(_Settings):
+    """What the shop wants the year's scorecard to reach, by metric; a metric without one has none."""
+
+    customer_retention_rate: Share | None = None
+    churn_rate: Share | None = None
+    repeat_customer_rate: Share | None = None
+    purchase_frequency: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    net_promoter_score: Annotated[float, Field(ge=-100, le=100)] | None = None
+    expected_revenue_next_year: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+
 class ShopSettings(_Settings):
     """The content of shop.toml; everything after `timezone` has a default."""
 
@@ -71,6 +86,7 @@ class ShopSettings(_Settings):
     capacity: dict[str, Annotated[int, Field(ge=0)]] = {}
     cost: dict[str, Money] = {}
     owners: dict[str, str] = {"default": "owner"}
+    targets: Targets = Targets()
     identity: Identity = Identity()
     sources: list[Source] = []
 
@@ -146,7 +162,7 @@ def _settings_error(first: dict) -> InputError:
 
 
 def _known_keys(path: tuple) -> list[str]:
-    model = {"brand": Brand, "identity": Identity, "sources": Source}.get(path[0] if path else "", ShopSettings)
+    model = {"brand": Brand, "targets": Targets, "identity": Identity, "sources": Source}.get(path[0] if path else "", ShopSettings)
     return list(model.model_fields)
 
 

@@ -1,15 +1,13 @@
-"""The pages of the practices: a spread each, and how its worth may be worded; or one page that says what is missing."""
+"""The pages of the practices: a spread each, and how its worth may be worded."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from loyalty_lab import effects, gains, tactics
+from loyalty_lab import effects, gains, missing, tactics, teaching, worth
 from loyalty_lab.language import NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Claim, Measure, Result, Value
-
-FORM_ROWS = 18
 
 
 def worth_words(book: Book, value: Value | None, cost: Any = None, measure: Measure | None = None) -> tuple[str, str]:
@@ -75,19 +73,6 @@ def grade_words(book: Book, value: Value | None) -> dict[str, str]:
     return {"grade": grade or "", "short": words["short"], "meaning": words["meaning"]}
 
 
-def owner(book: Book, slug: str) -> str:
-    """The role that does it, in the reader's language if it is one of the usual ones."""
-    owners = book.shop.owners
-    role = owners.get(slug) or owners.get("default") or "owner"
-    key = f"common.owner.{role}"
-    return book.texts.say(key) if book.texts.has(key) else clean(role, 35)
-
-
-def name(book: Book, slug: str) -> str:
-    """The name of a practice."""
-    return book.texts.say(f"{slug}.name") if book.texts.has(f"{slug}.name") else clean(slug)
-
-
 def tactic_page(book: Book, result: Result) -> dict[str, Any]:
     """The spread of a practice, or its page of what is missing."""
     slug = result.notebook
@@ -96,40 +81,27 @@ def tactic_page(book: Book, result: Result) -> dict[str, Any]:
     page = {
         "number": number,
         "anchor": slug,
-        "kicker": book.say("labels.tactic", number=number) + " · " + name(book, slug),
-        "section": name(book, slug),
+        "kicker": book.say("labels.tactic", number=number) + " · " + book.name(slug),
+        "section": book.name(slug),
+        "lesson": teaching.lesson(book, result),
     }
     if result.status != "ready":
-        return page | _absent(book, result)
+        return page | missing.page(book, result)
     return page | {"kind": "spread"} | _left(book, result) | _right(book, result, tactic.kind if tactic else "campaign")
 
 
 def _left(book: Book, result: Result) -> dict[str, Any]:
     slug, stopped = result.notebook, gains.stopped(result)
     return {
-        "title": book.say(f"glance.{stopped}", name=name(book, slug)).rstrip(".।։")
+        "title": book.say(f"glance.{stopped}", name=book.name(slug)).rstrip(".।։")
         if stopped
-        else book.message(result, "headline", name(book, slug)),
-        "why": _text(book, f"{slug}.why"),
+        else book.message(result, "headline", book.name(slug)),
+        "why": book.optional(f"{slug}.why"),
         "stand": book.message(result, "stand"),
         "figures": [figure for figure in (book.figure(each) for each in result.figures[:1]) if figure],
         "worth": _worth(book, result),
-        "practice": _lines(book, f"{slug}.practice"),
+        "practice": book.lines(f"{slug}.practice"),
     }
-
-
-def _text(book: Book, key: str, **args: Any) -> str:
-    """A text that may be missing, or may lie one level deeper."""
-    if not book.texts.has(key):
-        return ""
-    found = book.texts.part(key)
-    if isinstance(found, dict) and "other" not in found:
-        found = next(iter(found.values()))
-    return book.texts.fill(found, key, **args)
-
-
-def _lines(book: Book, key: str) -> list[str]:
-    return list(book.texts.part(key)) if book.texts.has(key) else []
 
 
 def _worth(book: Book, result: Result) -> dict[str, Any]:
@@ -145,7 +117,7 @@ def _worth(book: Book, result: Result) -> dict[str, Any]:
         "assumptions_label": book.say("worth.assumptions"),
         "assumptions": [
             *(_assumption(book, slug, key) for key in (value.assumptions if value else [])),
-            *(book.texts.say(message) for message in result.messages if message.key.startswith("without-lot.")),
+            *(book.texts.say(message) for message in result.messages if message.key.partition(".")[0] != slug),
         ],
     }
 
@@ -161,8 +133,8 @@ def _worth_rows(book: Book, result: Result) -> list[list[str]]:
 
 
 def _worth_label(book: Book, slug: str, key: str) -> str:
-    found = next((each for each in (key, f"{slug}.worth.{key}") if book.texts.has(each)), None)
-    return book.texts.say(found) if found else clean(key)
+    found = worth.own(book.texts, slug, key)
+    return book.texts.say(found) if book.texts.has(found) else clean(key)
 
 
 def _is_measured(result: Result) -> bool:
@@ -186,8 +158,8 @@ def _break_even(book: Book, result: Result, kind: str) -> str:
 
 
 def _assumption(book: Book, slug: str, key: str) -> str:
-    found = next((each for each in (key, f"{slug}.assumption.{key}") if book.texts.has(each)), None)
-    return _text(book, found) if found else clean(key)
+    found = worth.own(book.texts, slug, key)
+    return book.optional(found) if book.texts.has(found) else clean(key)
 
 
 def entry(book: Book, slug: str) -> dict[str, Any]:
@@ -199,35 +171,23 @@ def _right(book: Book, result: Result, kind: str) -> dict[str, Any]:
     slug, action = result.notebook, entry(book, result.notebook)
     stopped = gains.stopped(result)
     return {
-        "monday": [_step(book, slug, step) for step in (book.part(f"stop.{stopped}") if stopped else _lines(book, f"{slug}.monday"))],
+        "monday": [book.step(slug, step) for step in (book.part(f"stop.{stopped}") if stopped else book.lines(f"{slug}.monday"))],
         "who": _stopped_list(book, stopped) if stopped else _who(book, slug, action.get("kind") or kind, action),
         "know": _stopped_plan(book, result, stopped) if stopped else _know(book, result.measure, action),
         "says": [_says(book, slug, claim) for claim in result.claims],
-        "care": _text(book, f"{slug}.care"),
-        "teach": _teach(book, slug),
+        "care": book.optional(f"{slug}.care"),
+        "teach": teaching.scene(book, slug),
     }
 
 
 def _stopped_plan(book: Book, result: Result, why: str) -> dict[str, Any]:
     """No plan for another round, but what the rounds read so far have shown."""
     rows = _shown_so_far(book, result.measure) if result.measure else []
-    return {"text": book.say(f"glance.{why}", name=name(book, result.notebook)), "rows": rows, "verdict": ""}
+    return {"text": book.say(f"glance.{why}", name=book.name(result.notebook)), "rows": rows, "verdict": ""}
 
 
 def _stopped_list(book: Book, why: str) -> dict[str, Any]:
     return {"numbers": [], "list": "", "control": book.say(f"who.{why}")}
-
-
-def _teach(book: Book, slug: str) -> dict[str, Any] | None:
-    """A scene for two, the sentences to try, and what to ask afterwards."""
-    if not book.texts.has(f"{slug}.teach"):
-        return None
-    scene = book.texts.part(f"{slug}.teach")
-    return {"roles": [["A", scene["role_a"]], ["B", scene["role_b"]]], "lines": scene["lines"], "watch": scene["watch"]}
-
-
-def _step(book: Book, slug: str, step: dict[str, str]) -> dict[str, str]:
-    return {"do": step["do"], "detail": step.get("detail", ""), "who": owner(book, slug)}
 
 
 def _who(book: Book, slug: str, kind: str, action: dict[str, Any]) -> dict[str, Any]:
@@ -240,12 +200,8 @@ def _who(book: Book, slug: str, kind: str, action: dict[str, Any]) -> dict[str, 
         "watch": [(count, "watch"), (0, "watch_none")],
     }[kind]
     numbers = [[book.texts.count(n), book.say(f"who.{key}"), book.say(f"who.{key}_note")] for n, key in shown]
-    own = _text(book, f"{slug}.control", **spoken(action))
-    return {"numbers": numbers, "list": clean(action.get("list") or NOTHING), "control": own or _control(book, kind)}
-
-
-def _control(book: Book, kind: str) -> str:
-    return book.say(f"who.{kind}_control") if kind in ("duty", "watch") else ""
+    own = book.optional(f"{slug}.control", **spoken(action))
+    return {"numbers": numbers, "list": clean(action.get("list") or NOTHING), "control": own or book.say(f"who.{kind}_control")}
 
 
 def spoken(action: dict[str, Any]) -> dict[str, Any]:
@@ -305,7 +261,7 @@ def _measured(book: Book, part: str, key: str) -> str:
 
 def _says(book: Book, slug: str, claim: Claim) -> list[str]:
     source = book.texts.say(claim.source) if book.texts.has(claim.source) else clean(claim.source)
-    said = _text(book, claim.key) or clean(claim.key)
+    said = book.optional(claim.key) or clean(claim.key)
     return [said, book.say("labels.source", source=source), _shown(book, claim)]
 
 
@@ -316,49 +272,3 @@ def _shown(book: Book, claim: Claim) -> str:
         return book.say("labels.not_here")
     low, high, _ = fact.interval or (None, None, None)
     return book.texts.say(f"{claim.key}-here", value=fact.value, low=low, high=high, n=fact.n)
-
-
-def _absent(book: Book, result: Result) -> dict[str, Any]:
-    slug, called = result.notebook, name(book, result.notebook)
-    if result.status == "needs data":
-        return _collect(book, result, called)
-    state = {"failed": "failed", "too early": "early"}[result.status]
-    cause = str(result.reason.args.get("cause", "")) if result.reason else ""
-    return {
-        "kind": "notice",
-        "title": book.say(f"absent.{state}_title", name=called),
-        "stamp": book.say(f"absent.{state}_stamp"),
-        "status": book.say(f"absent.{state}_text"),
-        "cause": book.say("absent.cause", cause=cause) if cause else "",
-        "why": _text(book, f"{slug}.why"),
-        "practice": _lines(book, f"{slug}.practice"),
-    }
-
-
-def _collect(book: Book, result: Result, called: str) -> dict[str, Any]:
-    slug = result.notebook
-    need = str(result.reason.args.get("need", "")) if result.reason else ""
-    file = f"{need.partition('.')[0]}.csv"
-    columns = [[clean(cell) for cell in row] for row in _lines(book, f"{slug}.collect.columns")]
-    return {
-        "kind": "collect",
-        "title": book.say("absent.needs_title", name=called),
-        "stamp": book.say("absent.needs_stamp", need=need),
-        "status": _text(book, f"{slug}.collect.status"),
-        "why": _text(book, f"{slug}.collect.why") or _text(book, f"{slug}.why"),
-        "file": file,
-        "file_note": book.say("absent.file_note"),
-        "columns_head": book.part("absent.columns_head"),
-        "columns": columns,
-        "howlong": _text(book, f"{slug}.collect.howlong"),
-        "steps": [_step(book, slug, step) for step in _lines(book, f"{slug}.collect.steps")],
-        "form": {
-            "title": book.say("absent.form", name=called),
-            "right": book.say("absent.form_right"),
-            "how": book.say("absent.form_how", file=file),
-            "head": book.part("absent.form_head"),
-            "columns": [column[:2] for column in columns],
-            "rows": f"{FORM_ROWS}",
-            "foot": book.say("absent.form_foot"),
-        },
-    }

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loyalty_lab import questions, results, tables, tactics
+from loyalty_lab import candidates, questions, results, tables, tactics, worth
 from loyalty_lab.errors import UsageError
 from loyalty_lab.language import Texts
 from loyalty_lab.shop import Shop, ShopSettings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FORECAST_PARTS = ("forecast.parquet", "backtest.json")
 ROUNDS_FILE = "rounds.csv"
+EARLIER_FILE = "earlier.json"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ class Run:
         if self.folder is None:
             return _demo().rounds(self.cutoff)
         return pd.read_csv(self.folder / ROUNDS_FILE, dtype="str", keep_default_na=False)
+
+    @cached_property
+    def earlier(self) -> dict[str, Any] | None:
+        """Cutoff and metrics (name to value) of the last report before this one; None where there is none."""
+        if self.folder is None:
+            return None
+        return json.loads((self.folder / EARLIER_FILE).read_text(encoding="utf-8"))
 
     @cached_property
     def _forecast_and_backtest(self) -> tuple[pd.DataFrame, dict]:
@@ -103,7 +111,7 @@ class Study:
         return self._module.diagnose(self.run.shop, self.run.cutoff)
 
     @cached_property
-    def worth(self) -> tactics.Worth | None:
+    def worth(self) -> worth.Worth | None:
         if self.tactic is None or self.lacking:
             return None
         return self._module.value(self.run.shop, self.run.cutoff, self.run.forecast)
@@ -111,7 +119,7 @@ class Study:
     @cached_property
     def candidates(self) -> pd.DataFrame:
         if self.tactic is None or self.lacking:
-            return tactics.no_candidates()
+            return candidates.nobody()
         return self._module.act(self.run.shop, self.run.cutoff, self.run.forecast)
 
     @cached_property
@@ -180,7 +188,8 @@ class Study:
 
         if self.lacking:
             return self._lack()
-        rows = {self.texts.say(row.key): self._display(row.value, row.unit) for row in self.worth.rows.itertuples()}
+        rows = self.worth.rows.itertuples()
+        rows = {self.texts.say(worth.own(self.texts, self.slug, row.key)): self._display(row.value, row.unit) for row in rows}
         value = self.worth.value
         rows["evidence grade"] = value.grade or "–"
         rows["break-even: keep"] = self.texts.one_in(value.break_even_rate)
@@ -217,6 +226,31 @@ class Study:
         if found := [self.texts.say(each) for each in (effects.verdict(measure), effects.caution(measure)) if each]:
             rows["can this shop prove it?"] = " ".join(found)
         return pd.DataFrame.from_dict(rows, orient="index", columns=["plan"])
+
+    def teach(self) -> Any:
+        """Show the scene for two: what each knows, sentences to try, and what to ask afterwards."""
+        scene = self.texts.part(f"{self.slug}.teach")
+        lines = [f"**A.** {scene['role_a']}", f"**B.** {scene['role_b']}", "\n".join(f"- {line}" for line in scene["lines"])]
+        watch = f"*{self.texts.part('common.labels.teach_watch')}* " + " ".join(scene["watch"])
+        return markdown("\n\n".join([*lines, watch]))
+
+    def exercises(self) -> Any:
+        """Show the exercises, which the shop's own numbers answer."""
+        return self._lack() or markdown("\n".join(f"{at}. {each['ask']}" for at, each in enumerate(self._exercises, start=1)))
+
+    def solutions(self) -> Any:
+        """Show the solutions, with the shop's own numbers."""
+        solved = [self.texts.fill(each["solution"], f"{self.slug}.exercise", **self._args) for each in self._exercises]
+        return self._lack() or markdown("\n".join(f"{at}. {words}" for at, words in enumerate(solved, start=1)))
+
+    @property
+    def _exercises(self) -> list[dict[str, str]]:
+        return [] if self.lacking else self.texts.part(f"{self.slug}.exercise")
+
+    @property
+    def _args(self) -> dict[str, Any]:
+        """What the sentences of a practice speak of."""
+        return self.findings.messages[0].args
 
     def result(self) -> results.Result:
         """Put together everything that was found."""

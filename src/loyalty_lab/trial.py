@@ -206,10 +206,22 @@ def _welch(one: np.ndarray, other: np.ndarray, n: int, m: int) -> np.ndarray:
 
 
 def ratio_difference(people: pd.DataFrame, numerator: str, denominator: str) -> Estimate:
-    """Return the difference of two ratios of sums, such as value per order; the customer is the unit.
+    """Return the difference of two ratios of sums, such as value per order, as the lot was drawn; the customer is the unit.
 
-    By the delta method the variance of R = sum(num) / sum(den) over n customers is
-    (var(num) - 2 R cov + R^2 var(den)) / (n mean(den)^2).
+    By the delta method a ratio R = sum(num) / sum(den) of an arm is the mean of R + (num - R den) / mean(den) over its customers;
+    those means are compared as in `difference`: within the pair, or within the stratum.
+
+    Parameters
+    ----------
+    people : pandas.DataFrame
+        As for `difference`.
+    numerator, denominator : str
+        Columns of numbers.
+
+    Returns
+    -------
+    Estimate
+        None throughout where the denominator of an arm sums to zero.
 
     References
     ----------
@@ -217,24 +229,17 @@ def ratio_difference(people: pd.DataFrame, numerator: str, denominator: str) -> 
 
     Examples
     --------
-    >>> people = pd.DataFrame({"arm": ["treated", "control"] * 20, "value": [30.0, 10.0] * 20, "orders": [3, 1] * 20})
-    >>> ratio_difference(people, "value", "orders").value
+    >>> people = pd.DataFrame({"arm": ["treated", "control"] * 20, "stratum": "all", "pair": "", "value": [30.0, 10.0] * 20})
+    >>> ratio_difference(people.assign(orders=[3, 1] * 20), "value", "orders").value
     0.0
     """
-    check_people(people, ("arm", numerator, denominator))
-    found = [_ratio(people.loc[people["arm"] == arm, [numerator, denominator]].to_numpy(dtype="float64")) for arm in (TREATED, CONTROL)]
-    if None in found:
+    check_people(people, ("arm", "stratum", "pair", numerator, denominator))
+    both = people[[numerator, denominator]].astype("float64")
+    mean = both.groupby(people["arm"].astype(str)).transform("mean")
+    if (mean[denominator] == 0).any():
         return NOTHING
-    (one, variance), (other, other_variance) = found
-    return estimate(one - other, sqrt(variance + other_variance))
-
-
-def _ratio(both: np.ndarray) -> tuple[float, float] | None:
-    if len(both) < 2 or both[:, 1].sum() == 0:
-        return None
-    ratio = both[:, 0].sum() / both[:, 1].sum()
-    cov = np.cov(both.T, ddof=1)
-    return ratio, float((cov[0, 0] - 2 * ratio * cov[0, 1] + ratio**2 * cov[1, 1]) / (len(both) * both[:, 1].mean() ** 2))
+    ratio = mean[numerator] / mean[denominator]
+    return difference(people.assign(linear=ratio + (both[numerator] - ratio * both[denominator]) / mean[denominator]), "linear")
 
 
 def capped(people: pd.DataFrame, outcome: str, before: str) -> pd.Series:

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from sample_results import nothing_unsaid
 
+from loyalty_lab.candidates import COLUMNS
 from loyalty_lab.shop import Shop, ShopSettings
 from loyalty_lab.study import demo_run
-from loyalty_lab.tactics import CANDIDATE_COLUMNS, follow_up_letters
+from loyalty_lab.tactics import follow_up_letters
 
 CUTOFF = date(2026, 3, 31)
 
@@ -113,7 +114,7 @@ def test_small_shops_get_an_empty_list_and_a_page(orders):
     shop, scores = shop_of(orders), forecast_of(a=(0.5, 10.0), b=(0.5, 10.0))
     listed, worth = follow_up_letters.act(shop, CUTOFF, scores), follow_up_letters.value(shop, CUTOFF, scores)
     assert listed.empty
-    assert tuple(listed.columns) == CANDIDATE_COLUMNS
+    assert tuple(listed.columns) == COLUMNS
     assert (worth.value.high, worth.value.break_even_rate) == (0.0, None)
     assert len(follow_up_letters.diagnose(shop, CUTOFF).messages) == 2
 

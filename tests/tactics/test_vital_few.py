@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from sample_results import nothing_unsaid
 
+from loyalty_lab.candidates import COLUMNS
 from loyalty_lab.language import Texts
 from loyalty_lab.shop import Shop, ShopSettings
 from loyalty_lab.study import demo_run
-from loyalty_lab.tactics import CANDIDATE_COLUMNS, vital_few
+from loyalty_lab.tactics import vital_few
 
 CUTOFF = date(2026, 3, 31)
 LATE = ["2026-01-01", "2026-01-11"]
@@ -95,7 +96,7 @@ def test_small_shops_get_an_empty_list_and_a_page(rows):
     shop, scores = shop_of(*rows), forecast_of(a=(0.5, 10.0), b=(0.5, 10.0))
     listed = vital_few.act(shop, CUTOFF, scores)
     assert listed.empty
-    assert tuple(listed.columns) == CANDIDATE_COLUMNS
+    assert tuple(listed.columns) == COLUMNS
     assert vital_few.value(shop, CUTOFF, scores).value.high == 0.0
     assert all(Texts("en").say(message) for message in vital_few.diagnose(shop, CUTOFF).messages)
 

@@ -24,6 +24,7 @@ from loyalty_lab.shop import Shop, ShopSettings, new_folder
 if TYPE_CHECKING:
     from datetime import date
 
+    import numpy as np
     import pandas as pd
 
     from loyalty_lab.demo import lots
@@ -134,7 +135,7 @@ def make(customers: int | None = None, seed: int = 7, preset: str = "tiny") -> D
     from loyalty_lab.demo import goods, life, lots, register, service, truth, voice
 
     parameters = preset_parameters(preset, customers)
-    lived_in, sold_in, served_in, said_in, known_in, drawn_in = (np.random.default_rng([seed, stage]) for stage in range(6))
+    lived_in, sold_in, served_in, said_in, known_in, drawn_in, bot_in, called_in = _streams(seed)
     salt = hashlib.sha256(f"loyalty_lab demo {seed}".encode()).hexdigest()
     ids = np.array([f"C{number:04d}" for number in range(1, parameters.customers + 1)], dtype=object)
     lives, held = lots.hold(life.live(parameters, lived_in), ids, salt, drawn_in)
@@ -144,12 +145,16 @@ def make(customers: int | None = None, seed: int = 7, preset: str = "tiny") -> D
     orders, mood = goods.orders(sold, filled, parameters, ids, sold_in), voice.moods(sold, lives, said_in)
     first_at = sold[sold["visit"].notna()].groupby("customer")["at"].min()
     referrals = voice.referrals(first_at, lives.traits, ids, said_in)
+    people = register.customers(lives, sold, orders, referrals, language, ids, known_in)
+    letters = voice.contacts(sold, lots.letters(held, said_in), ids, said_in)
+    previews = voice.previews(people, orders, register.spending_rank(orders, ids), parameters, called_in)
+    calls, handed = voice.card_calls(sold, parameters, ids, called_in)
     made = {
         "orders": orders,
         "order_lines": goods.order_lines(sold, filled),
-        "customers": register.customers(lives, sold, orders, referrals, language, ids, known_in),
-        "contacts": voice.contacts(sold, lots.letters(held, said_in), ids, said_in),
-        "tickets": service.tickets(sold, parameters, ids, served_in),
+        "customers": people,
+        "contacts": voice.numbered(letters, previews, calls),
+        "tickets": service.through_bots(service.tickets(sold, parameters, ids, served_in), parameters, bot_in),
         "deliveries": service.deliveries(sold),
         "returns": service.returns(sold, filled, served_in),
         "surveys": voice.surveys(sold, mood, parameters, language, ids, said_in),
@@ -157,9 +162,17 @@ def make(customers: int | None = None, seed: int = 7, preset: str = "tiny") -> D
         "referrals": referrals,
         "rollout": service.rollout(lives),
     }
+    said = voice.true_scores(sold, mood) | truth.of_service(made["tickets"], made["contacts"], people, handed)
     made = {name: _in_order(name, frame) for name, frame in made.items() if len(frame)}
-    known = truth.known_truth(lives, held, voice.true_scores(sold, mood), ids, seed, preset)
+    known = truth.known_truth(lives, held, said, ids, seed, preset)
     return Demo(made, known, salt, SETTINGS + "".join(_source(name) for name in made), held.ledger, _returned(held, salt))
+
+
+def _streams(seed: int) -> list[np.random.Generator]:
+    """Sources of chance that do not disturb each other: a further one, at the end, leaves what the others draw as it was."""
+    import numpy as np
+
+    return [np.random.default_rng([seed, stage]) for stage in range(8)]
 
 
 def _returned(held: lots.Held, salt: str) -> pd.DataFrame:

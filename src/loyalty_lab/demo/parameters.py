@@ -52,7 +52,9 @@ class Parameters:
 
     Rates are per year, `effects` and everything that begins with `odds` are log-odds. `effects` act on the chance of
     never coming back after a purchase; `far_branch` on that of customers of the second half of the branches, `peak` on
-    purchases in December, `named` on those in a week in which the lot fell on greeting by name.
+    purchases in December, `named` on those in a week in which the lot fell on greeting by name. What bots, previews and contact
+    cards do acts on nobody's coming back: `bot_ends_share` is of the tickets a bot could settle in time, `preview_came` has a share
+    for gold, silver and those just below the line, `card_first_share` is of first orders.
     """
 
     customers: int
@@ -104,6 +106,18 @@ class Parameters:
     review_answers_asked: float | None = None
     odds_guest_warm: float = 0.5
     anonymous_share: float = 0.03
+    bot_share: float = 0.12
+    bot_ends_share: float = 0.75
+    bot_reopened_share: float = 0.20
+    bot_repeat_share: float = 0.50
+    preview_days: tuple[date, ...] = (date(2026, 3, 10), date(2026, 6, 9))
+    preview_near_share: float = 0.50
+    preview_came: tuple[float, float, float] = (0.45, 0.30, 0.20)
+    card_counter_share: float = 0.10
+    card_large_share: float = 0.30
+    card_large_pence: int = 4_000
+    card_call_share: float = 0.15
+    card_first_share: float = 0.10
 
     def as_dict(self) -> dict:
         """Return plain values for JSON; days in ISO form."""
@@ -139,7 +153,7 @@ TRAPS = MappingProxyType(
         "referral_homophily": _shop(4_000, effects={"warm": -1.2}, odds_guest_warm=2.0),
         "review_selection": _shop(6_000, odds_review_mood=1.0, review_asked_share=0.03, review_answers_asked=0.9),
         "simpson_branch": _shop(12_000, effects={"far_branch": 1.4}, odds_letter_branch=2.6),
-        "carry_over": _shop(16_000, effects={"named": -2.0}, branches=12, named_weeks=True, habit_days=5),
+        "carry_over": _shop(16_000, effects={"named": -2.0}, branches=12, named_weeks=True, habit_days=6),
         "non_compliance": _shop(12_000, effects={"warm": -1.2}, lot={"odds_reached": 0.3, "odds_reached_warm": 2.0}),
         "contaminated_control": _shop(12_000, lot={"wins": 0.30, "controls_reached": 0.5}),
         "srm_bug": _shop(10_000, lot={"wins": 0.0, "letters_bounced": 0.6}),

@@ -8,6 +8,8 @@ import pandas as pd
 from loyalty_lab.demo.life import Life
 from loyalty_lab.demo.words import names, phone, words
 
+GOLD_ABOVE, SILVER_ABOVE = 0.95, 0.85
+
 
 def languages(n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw each customer's language, as its place in words.toml; the first four customers have one each."""
@@ -42,7 +44,7 @@ def customers(
             "consent_profile": traits["consent"].to_numpy() & (chance[4] < 0.7),
             "preferred_channel": rng.choice(["letter", "mail", "phone"], n, p=[0.5, 0.3, 0.2]),
             "preferred_language": [words()["people"][place]["language"] for place in language],
-            "vip_tier": _tiers(orders, customer_ids),
+            "vip_tier": _tiers(spending_rank(orders, customer_ids)),
             "card_joined_at": bought[bought["card"].eq(True)].groupby("customer")["at"].min().reindex(range(n)).to_numpy(),
             "referred_by": sender.reindex(customer_ids).to_numpy(),
             "greeted_by_name": traits["greeted"].to_numpy(),
@@ -59,8 +61,12 @@ def _some(values: list[str], kept: np.ndarray) -> pd.Series:
     return column.where(kept & column.ne(""))
 
 
-def _tiers(orders: pd.DataFrame, customer_ids: np.ndarray) -> pd.Series:
-    """Gold for the twentieth, silver for the next tenth who spent most in the last year."""
+def spending_rank(orders: pd.DataFrame, customer_ids: np.ndarray) -> np.ndarray:
+    """Return each customer's rank by what was spent in the last year, above 0 to 1; nan for who bought nothing."""
     year = orders[(orders["ordered_at"] > orders["ordered_at"].max() - pd.Timedelta(days=365)) & orders["status"].eq("paid")]
-    rank = year.groupby("customer_id")["net_amount"].sum().reindex(customer_ids).rank(pct=True).to_numpy()
-    return pd.Series(np.select([rank > 0.95, rank > 0.85], ["gold", "silver"], ""), dtype="str").replace("", None)
+    return year.groupby("customer_id")["net_amount"].sum().reindex(customer_ids).rank(pct=True).to_numpy()
+
+
+def _tiers(rank: np.ndarray) -> pd.Series:
+    """Gold for the twentieth, silver for the next tenth who spent most in the last year."""
+    return pd.Series(np.select([rank > GOLD_ABOVE, rank > SILVER_ABOVE], ["gold", "silver"], ""), dtype="str").replace("", None)

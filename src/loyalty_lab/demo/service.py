@@ -123,6 +123,29 @@ def tickets(sold: pd.DataFrame, truth: Parameters, customer_ids: np.ndarray, rng
     ).assign(reopened=lambda made: made["reopened"].where(made["resolved_at"].notna()))
 
 
+def through_bots(made: pd.DataFrame, truth: Parameters, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the table of tickets in which a bot took some first: some of those end with it, and a person gets the rest.
+
+    Chance alone sends somebody to the bot, and only what is answered in time and settled can end with it. A ticket that does has no
+    `agent_id` and no transfer, is opened again more often, and the customer may have to explain it again in the next one. No moment
+    is moved, so what a slow answer does to coming back stays as it was.
+    """
+    met, ends, repeats, reopens = rng.random((4, len(made))) < np.reshape(
+        [truth.bot_share, truth.bot_ends_share, truth.bot_repeat_share, truth.bot_reopened_share], (4, 1)
+    )
+    in_time = (made["first_reply_at"] - made["opened_at"]).le(pd.Timedelta(hours=SLOW_HOURS)) & made["resolved_at"].notna()
+    alone = met & ends & in_time
+    handed_on = met & ~alone
+    after_bot = alone.groupby(made["customer_id"]).shift(1, fill_value=False)
+    return made.assign(
+        channel=made["channel"].mask(met, "bot"),
+        agent_id=made["agent_id"].mask(alone),
+        transfers=(made["transfers"] + handed_on) * ~alone,
+        repeat_explained=(made["repeat_explained"] | (repeats & (handed_on | after_bot))) & ~alone,
+        reopened=made["reopened"].mask(alone & reopens, True),
+    )
+
+
 def _replies(rows: pd.DataFrame, truth: Parameters, rng: np.random.Generator) -> pd.Series:
     n, backlog = len(rows), rows["opened_at"].ge(pd.Timestamp(truth.backlog_from)).to_numpy()
     quick = np.clip(np.exp(rng.normal(np.log(5.0), 1.0, n)), 0.2, SLOW_HOURS - 18)

@@ -18,7 +18,7 @@ from loyalty_lab.demo.life import CONDITIONS, EXPERIENCES, TRAITS, Life, branch_
 from loyalty_lab.demo.lots import Held
 from loyalty_lab.demo.parameters import DAYS, FIRST_DAY, LAST_DAY, RETURN_DAYS, SLOW_HOURS
 
-HORIZON_DAYS = 91
+HORIZON_DAYS, CARD_DAYS = 91, 30
 TRAP_EXPERIENCES = {
     "vip_greeting": "greeted", "remote_late": "late", "peak_slow": "slow", "immortal_card": "card", "winback_targeting": "letter",
     "referral_homophily": "referred", "simpson_branch": "letter", "carry_over": "named",
@@ -118,6 +118,57 @@ def answered_sooner(life: Life) -> dict:
     after_backlog = touched["day"] >= (pd.Timestamp(truth.backlog_from) - pd.Timestamp(FIRST_DAY)).days
     odds = truth.odds_slow + truth.odds_slow_peak * touched["peak"] + truth.odds_slow_backlog * after_backlog
     return {"slow_share": _share(logistic(odds + truth.odds_slow_after_rollout) - logistic(odds)), "n": len(touched)}
+
+
+def of_service(tickets: pd.DataFrame, contacts: pd.DataFrame, people: pd.DataFrame, handed: dict[str, int]) -> dict:
+    """Return what is true of bots, previews and contact cards: how often each came about, and that none acts on coming back.
+
+    Parameters
+    ----------
+    tickets, contacts, people : pandas.DataFrame
+        The tables of tickets, contacts and customers.
+    handed : dict
+        How many contact cards were handed out, by code.
+
+    Returns
+    -------
+    dict
+        `support`, `previews` and `cards`; `effect` is on coming back within 90 days, of cards on the number of first orders.
+    """
+    return {"support": _support(tickets), "previews": _previews(contacts, people), "cards": _cards(contacts, people, handed)}
+
+
+def _support(tickets: pd.DataFrame) -> dict:
+    bot = tickets["channel"].eq("bot")
+    alone, settled = bot & tickets["agent_id"].isna(), tickets["resolved_at"].notna()
+    return {
+        "tickets": len(tickets),
+        "bot_share": _share(bot),
+        "bot_only": int(alone.sum()),
+        "bot_only_share": _share(alone[bot]),
+        "mean_transfers": _share(tickets["transfers"]),
+        "reopened_share": _share(tickets["reopened"][settled].astype(bool)),
+        "reopened_bot_only": _share(tickets["reopened"][alone].astype(bool)),
+        "effect": 0.0,
+    }
+
+
+def _previews(contacts: pd.DataFrame, people: pd.DataFrame) -> dict:
+    asked = contacts[contacts["purpose"].eq("preview")]
+    tier, came = asked["customer_id"].map(people.set_index("customer_id")["vip_tier"]), asked["outcome"].ne("none")
+    of = {"gold": tier.eq("gold"), "silver": tier.eq("silver"), "near": tier.isna()}
+    return {
+        "invited": {name: int(which.sum()) for name, which in of.items()},
+        "came": {name: _share(came[which]) for name, which in of.items()},
+        "effect": 0.0,
+    }
+
+
+def _cards(contacts: pd.DataFrame, people: pd.DataFrame, handed: dict[str, int]) -> dict:
+    quoted = contacts[contacts["card_code"].notna()]
+    joined = quoted["customer_id"].map(people.set_index("customer_id")["joined_at"])
+    before = (joined - quoted["sent_at"]).between(pd.Timedelta(0), pd.Timedelta(days=CARD_DAYS), inclusive="right")
+    return {"handed_out": handed, "quoted": len(quoted), "first_orders": quoted["customer_id"][before].nunique(), "effect": 0}
 
 
 def drop_chance(life: Life) -> np.ndarray:

@@ -6,26 +6,122 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab.demo.life import Life
+from loyalty_lab.demo.lots import ANSWERED_WITHIN
 from loyalty_lab.demo.parameters import ASKING_FROM, Parameters
+from loyalty_lab.demo.register import SILVER_ABOVE
 from loyalty_lab.demo.service import END, at_hour, days_later, happened
 from loyalty_lab.demo.words import words
 
 TEMPLATES, LETTER_COST = 6, 1.20
+NEAR_ABOVE = 0.75  # rank by spending from which somebody counts as just below the line to silver
+CARDS, STRANGERS_PER_CALL = 8, 10
 INVITED_IN_VAIN = 0.12
 NOTES = ["Asked about opening hours", "Wishes more seasonal fruit", "Thanked for the letter", "Would like a delivery slot"]
+CALLS = ["Asked what is in season", "Asked whether we deliver", "Asked how long it keeps", "Something in the bag was not right"]
 
 
 def contacts(sold: pd.DataFrame, round_letters: pd.DataFrame, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the table of contacts: letters by rotating templates, those of a round among them, and the replies to them."""
+    """Return letters by rotating templates, those of a round among them, and the replies to them, as rows of contacts."""
     letters = pd.concat([_letters(sold, rng), round_letters], ignore_index=True).sort_values(["sent_at", "customer"], ignore_index=True)
     turn = letters.groupby("customer").cumcount() - (rng.random(len(letters)) < 0.12)
     template = [f"L{number}" for number in (letters["customer"] + turn) % TEMPLATES + 1]
     letters = letters.assign(
         customer_id=customer_ids[letters["customer"]], direction="out", channel="letter", template_id=template, cost=LETTER_COST
     )
-    both = pd.concat([letters.drop(columns="customer"), _replies(letters, rng)], ignore_index=True)
-    both = both.sort_values(["sent_at", "customer_id"], ignore_index=True)
-    return both.assign(contact_id=[f"K{number:04d}" for number in range(1, len(both) + 1)])
+    return pd.concat([letters.drop(columns="customer"), _replies(letters, rng)], ignore_index=True)
+
+
+def numbered(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of contacts from its parts, numbered in order of time."""
+    rows = pd.concat(parts, ignore_index=True).sort_values(["sent_at", "customer_id"], ignore_index=True)
+    return rows.assign(contact_id=[f"K{number:04d}" for number in range(1, len(rows) + 1)])
+
+
+def previews(people: pd.DataFrame, orders: pd.DataFrame, rank: np.ndarray, truth: Parameters, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the invitations to previews, as rows of contacts: to gold, silver and some just below the line, with consent.
+
+    Tiers and consent are those of the last day, so whoever bought much after a preview is likelier to have been invited to it:
+    those invited come back more often than others though the preview changes nobody.
+
+    Parameters
+    ----------
+    people : pandas.DataFrame
+        The table of customers.
+    orders : pandas.DataFrame
+        The table of orders; with one within 21 days, who came is told as `order`.
+    rank : numpy.ndarray
+        Of each of them: as of `register.spending_rank`.
+    truth : Parameters
+    rng : numpy.random.Generator
+    """
+    near = (rank > NEAR_ABOVE) & (rank <= SILVER_ABOVE) & (rng.random(len(people)) < truth.preview_near_share)
+    chance = np.select([people["vip_tier"].eq("gold"), people["vip_tier"].eq("silver"), near], truth.preview_came, 0.0)
+    able = people.assign(chance=chance)[(chance > 0) & people["consent_contact"]]
+    rows = pd.concat([able.assign(day=pd.Timestamp(day)) for day in truth.preview_days], ignore_index=True)
+    rows = rows.assign(sent_at=at_hour(rows["day"], 9, 12, rng), came=rng.random(len(rows)) < rows["chance"])
+    rows = rows[rows["joined_at"] < rows["sent_at"]].reset_index(drop=True)
+    channel = np.where(rows["preferred_channel"].eq("mail"), "mail", "letter")
+    return pd.DataFrame(
+        {
+            "customer_id": rows["customer_id"],
+            "sent_at": rows["sent_at"],
+            "direction": "out",
+            "channel": channel,
+            "purpose": "preview",
+            "cost": np.where(channel == "mail", 0.0, LETTER_COST),
+            "outcome": np.select([~rows["came"], _ordered_soon(rows, orders)], ["none", "order"], "visit"),
+        }
+    )
+
+
+def _ordered_soon(rows: pd.DataFrame, orders: pd.DataFrame) -> np.ndarray:
+    pairs = rows[["customer_id", "sent_at"]].reset_index(names="row").merge(orders[orders["status"].eq("paid")], on="customer_id")
+    wait = pairs["ordered_at"] - pairs["sent_at"]
+    return np.isin(np.arange(len(rows)), pairs.loc[wait.between(pd.Timedelta(0), pd.Timedelta(days=ANSWERED_WITHIN)), "row"])
+
+
+def card_calls(
+    sold: pd.DataFrame, truth: Parameters, customer_ids: np.ndarray, rng: np.random.Generator
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the calls and messages that quote a contact card, as rows of contacts, and how many cards were handed out, by code.
+
+    Cards go to some who buy at the counter or much, and to people who have not bought yet. Of the latter, some call and then buy
+    for the first time; they would have come anyway.
+    """
+    bought = sold[sold["visit"].notna()]
+    counter = bought["channel"].eq("counter") & (rng.random(len(bought)) < truth.card_counter_share)
+    given = bought[counter | (bought["amount"].ge(truth.card_large_pence) & (rng.random(len(bought)) < truth.card_large_share))]
+    given = given.assign(code=_card_codes(len(given), rng))
+    first = bought[bought["visit"].eq(0) & (rng.random(len(bought)) < truth.card_first_share)]
+    first = first.assign(code=_card_codes(len(first), rng), wait=-rng.integers(1, 29, len(first)))
+    first = first[first["day"] + first["wait"] >= 0]
+    called = given[rng.random(len(given)) < truth.card_call_share]
+    called = called.assign(wait=rng.integers(1, 61, len(called)))
+    callers = first["code"].value_counts().sort_index()
+    strangers = callers + rng.poisson((STRANGERS_PER_CALL - 1) * callers)
+    handed = given["code"].value_counts().add(strangers, fill_value=0).astype(int)
+    rows = pd.concat([called, first], ignore_index=True)
+    return _calls(rows, customer_ids, rng), {str(code): int(n) for code, n in handed.sort_index().items()}
+
+
+def _card_codes(n: int, rng: np.random.Generator) -> pd.array:
+    return pd.array([f"CARD-{number}" for number in rng.integers(1, CARDS + 1, n)], dtype="str")
+
+
+def _calls(rows: pd.DataFrame, customer_ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    n, before = len(rows), rows["wait"].lt(0)
+    made = pd.DataFrame(
+        {
+            "customer_id": pd.array(customer_ids[rows["customer"].astype(int)], dtype="str"),
+            "sent_at": at_hour(days_later(rows["at"], rows["wait"].astype(int)), 9, 18, rng),
+            "direction": "in",
+            "channel": rng.choice(["phone", "mail"], n, p=[0.7, 0.3]),
+            "purpose": np.where(before | (rng.random(n) < 0.5), "info", "support"),
+            "card_code": rows["code"],
+            "notes": rng.choice(CALLS, n),
+        }
+    )
+    return made[made["sent_at"] < END]
 
 
 def _letters(sold: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -33,7 +129,7 @@ def _letters(sold: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     sold = sold.assign(next_day=sold[sold["visit"].notna()].sort_values(["customer", "visit"]).groupby("customer")["day"].shift(-1))
     rows = sold[sold["letter"]].sort_values(["letter_day", "order_id"])
     n, chance, wait = len(rows), rng.random((3, len(rows))), (rows["next_day"] - rows["letter_day"]).to_numpy(float)
-    ordered = (wait > 0) & (wait <= 21) & (chance[0] < 0.35)
+    ordered = (wait > 0) & (wait <= ANSWERED_WITHIN) & (chance[0] < 0.35)
     return pd.DataFrame(
         {
             "customer": rows["customer"],
@@ -49,7 +145,7 @@ def _letters(sold: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def _replies(letters: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     answered = letters[letters["outcome"].eq("reply")]
     n = len(answered)
-    card = pd.Series([f"CARD-{number}" for number in rng.integers(1, 9, n)], answered.index, "str")
+    card = pd.Series([f"CARD-{number}" for number in rng.integers(1, CARDS + 1, n)], answered.index, "str")
     rows = pd.DataFrame(
         {
             "customer_id": answered["customer_id"],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
 
 FULL_WEEK = 0.9
-CARRIED_OVER_DAYS = 5
+CARRIED_OVER_DAYS = 6
 
 
 @dataclass(frozen=True)

@@ -20,3 +20,4 @@ class Run(Protocol):
     forecast: pd.DataFrame
     backtest: dict[str, Any]
     rounds: pd.DataFrame
+    earlier: dict[str, Any] | None

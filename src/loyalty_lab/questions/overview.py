@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import results
 from loyalty_lab.results import Fact, Figure, Findings, Message, spoken
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from loyalty_lab.questions.asked import Run
+
+ATTENTION = "follow-up-letters"
 
 
 def start_here(run: Run) -> Findings:
@@ -47,27 +50,72 @@ def _share_by(curve, days: int) -> float | None:
 
 
 def scorecard(run: Run) -> Findings:
-    """Find the six metrics, who the sales come from, and when customers leave."""
-    from loyalty_lab import metrics
+    """Find the six metrics, how they move, who the sales come from, when customers leave, and what people say beside it."""
+    from loyalty_lab import claims, metrics, progress
 
     orders, cutoff = run.shop.orders, run.cutoff
     facts = metrics.scorecard(run.shop, cutoff)
     facts["second_purchase_rate"] = metrics.second_purchase_rate(orders, cutoff, run.horizon_days)
     facts["top_share"] = metrics.top_share(orders, cutoff)
-    trend = metrics.trend(run.shop, cutoff)
+    trend, by_period = progress.trend(run.shop, cutoff), progress.by_period(run.shop, cutoff)
+    since = progress.since(run.shop, cutoff, run.earlier)
+    targets = run.shop.settings.targets.model_dump(exclude_none=True)
     before = _a_year_ago(trend, "customer_retention_rate")
     args = spoken(facts) | {"before": before, "horizon_days": run.horizon_days, "cutoff": cutoff}
     verdict = _verdict(facts["customer_retention_rate"], before)
+    said = claims.beside(run.shop, cutoff, _letters(run))
     return Findings(
         facts=facts,
-        tables={"trend": trend},
+        tables={"trend": trend, "periods": by_period, "since": since, "targets": progress.against_targets(facts, targets)},
         figures=tuple(_pictures(run, facts["top_share"], args)),
         messages=(
             Message(key=f"scorecard.headline.{verdict}", args=args),
             Message(key=f"scorecard.working.{verdict}", args=args),
             Message(key=f"scorecard.attention.{_attention(facts, verdict)}", args=args),
+            *_moved(run, by_period, since),
+            *(each.message for each in said),
         ),
+        claims=tuple(each.claim for each in said),
     )
+
+
+def _letters(run: Run) -> dict[str, Any] | None:
+    """What rounds of attention letters have measured, all of them together; None where none was read or its lot did not hold."""
+    from loyalty_lab.questions.last_round import last_round
+
+    rows = last_round(run).tables["together"].to_dict("records")
+    return next((row for row in rows if row["slug"] == ATTENTION and row["verdict"] != "spoilt"), None)
+
+
+def _moved(run: Run, by_period: pd.DataFrame, since: pd.DataFrame) -> Iterable[Message]:
+    """What the shorter periods can tell, where they differ from the year before, and what has changed since the last report."""
+    from loyalty_lab import progress
+
+    gap = progress.usual_gap(run.shop.orders, run.cutoff)
+    if gap is not None:
+        yield Message(key=f"scorecard.rhythm.{progress.too_short(gap) or 'all'}", args={"gap": gap})
+    shorter = by_period[by_period["period"] != "year"]
+    moved = shorter[shorter["verdict"].isin([progress.UP, progress.DOWN]) & (shorter["metric"] != "churn_rate")]
+    for row in moved.itertuples():
+        args = {"metric": f"metrics.{row.metric}.short", "period": f"scorecard.period.{row.period}"}
+        yield Message(key=f"scorecard.season.{row.verdict}", args=args)
+    if moved.empty:
+        compared = (shorter["verdict"] == progress.SAME).any()
+        yield Message(key=f"scorecard.season.{'same' if compared else 'unknown'}")
+    yield _since_then(run, since)
+
+
+def _since_then(run: Run, since: pd.DataFrame) -> Message:
+    """Whether anything has changed since the last report by more than chance, and whether the data were mended."""
+    if run.earlier is None or since.empty:
+        return Message(
+            key=f"scorecard.since.{'none' if run.earlier is None else 'nothing'}", args={"then": (run.earlier or {}).get("cutoff")}
+        )
+    counted = since[since["metric"] != "churn_rate"]
+    changed = int(counted["verdict"].isin(["up", "down"]).sum())
+    mended = int((counted["correction"].abs() > 1e-9 * counted["then"].abs()).sum())
+    args = {"then": run.earlier["cutoff"], "n": changed, "mended": mended, "of": len(counted)}
+    return Message(key=f"scorecard.since.{'changed' if changed else 'same'}{'_mended' if mended else ''}", args=args)
 
 
 def _a_year_ago(trend: pd.DataFrame, metric: str) -> float | None:
@@ -91,14 +139,14 @@ def _attention(facts: dict[str, Fact], verdict: str) -> str:
 
 
 def _pictures(run: Run, top: Fact, args: dict):
-    from loyalty_lab import metrics
+    from loyalty_lab import cohorts, metrics
 
     curve = metrics.lorenz(run.shop.orders, run.cutoff)
     if len(curve) and top.value is not None:
         data = {"customers": curve["customers"].tolist(), "sales": curve["sales"].tolist(), "point": [0.2, top.value]}
         yield Figure.of("scorecard", "lorenz", "lorenz", data, args)
-    cohorts = metrics.cohort_retention(run.shop.orders, run.cutoff)
-    recent = cohorts[cohorts["start"].isin(sorted(cohorts["start"].unique())[-8:])]
+    table = cohorts.cohort_retention(run.shop.orders, run.cutoff)
+    recent = table[table["start"].isin(sorted(table["start"].unique())[-8:])]
     if recent["quarter"].max() > 0:
         wide = recent[recent["quarter"] > 0].pivot(index="start", columns="quarter", values="share")
         sizes = recent.groupby("start")["size"].first().reindex(wide.index)

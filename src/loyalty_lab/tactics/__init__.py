@@ -1,28 +1,23 @@
-"""The practices: one registry line each, and what every tactic module hands to its notebook."""
+"""The practices: one registry line each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from loyalty_lab.errors import UsageError, near_match
-from loyalty_lab.results import Value
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-CANDIDATE_COLUMNS = ("pseudonym", "rank", "reason", "arguments", "value_at_stake", "channel")
+from loyalty_lab.tables import SCHEMAS
 
 
 @dataclass(frozen=True)
 class Tactic:
-    """One practice: its number in the catalogue, slug, kind of list, and the tables or columns it cannot do without."""
+    """One practice: its number in the catalogue, slug, kind of list, the tables or columns it needs, and those it does better with."""
 
     number: int
     slug: str
     kind: Literal["campaign", "duty", "watch"]
     needs: tuple[str, ...]
+    uses: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -32,44 +27,27 @@ class Tactic:
     def notebook(self) -> str:
         return f"tactics/{self.number:02d}-{self.slug}"
 
+    def form(self, table: str) -> list[str]:
+        """Return the columns of a table that are worth collecting for this practice, in the order of the table.
+
+        Examples
+        --------
+        >>> find("answer-fast").form("tickets")
+        ['ticket_id', 'customer_id', 'opened_at', 'first_reply_at', 'resolved_at', 'promised_by', 'category']
+        """
+        schema = SCHEMAS[table]
+        wanted = {need.partition(".")[2] for need in (*self.needs, *self.uses) if need.partition(".")[0] == table}
+        return [name for name in schema.names if name in schema.required or name in wanted]
+
 
 CATALOGUE = (
-    Tactic(1, "vital-few", "watch", ("orders",)),
-    Tactic(7, "follow-up-letters", "campaign", ("orders",)),
-    Tactic(9, "answer-fast", "duty", ("orders", "tickets.first_reply_at")),
+    Tactic(1, "vital-few", "watch", ("orders",), ("orders.margin_amount",)),
+    Tactic(4, "thank-and-gift", "campaign", ("orders",), ("contacts.purpose",)),
+    Tactic(7, "follow-up-letters", "campaign", ("orders",), ("contacts.template_id", "contacts.outcome")),
+    Tactic(
+        9, "answer-fast", "duty", ("orders", "tickets.first_reply_at"), ("tickets.promised_by", "tickets.resolved_at", "tickets.category")
+    ),
 )
-
-
-@dataclass(frozen=True)
-class Worth:
-    """What the tactic is worth: the value with its grade, and the rows of the sum a reader can follow.
-
-    `rows` has the columns `key` (text key of the label), `value` and `unit`; the last row is the total.
-    """
-
-    value: Value
-    rows: pd.DataFrame
-
-
-def worth(slug: str, value: Value, rows: Iterable[tuple[str, float | None, str]]) -> Worth:
-    """Put a value and the rows of its sum together; a row is (key below ``<slug>.worth``, value, unit)."""
-    import pandas as pd
-
-    keyed = [(f"{slug}.worth.{name}", number, unit) for name, number, unit in rows]
-    return Worth(value, pd.DataFrame(keyed, columns=["key", "value", "unit"]).astype({"value": "float64"}))
-
-
-def candidates(people: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Number people in the order given; each brings every one of `CANDIDATE_COLUMNS` but the rank."""
-    import pandas as pd
-
-    rows = [{"rank": rank, **person} for rank, person in enumerate(people, start=1)]
-    return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
-
-
-def no_candidates() -> pd.DataFrame:
-    """Return an empty list of candidates."""
-    return candidates(())
 
 
 def find(name: str) -> Tactic:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from loyalty_lab import exposure
-from loyalty_lab.metrics import year_before
-from loyalty_lab.proportions import difference, share
-from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
-from loyalty_lab.tactics import Worth, candidates, no_candidates, worth
+from loyalty_lab import candidates, experiences, records, worth
+from loyalty_lab.proportions import share
+from loyalty_lab.records import last_days, within, year_to
+from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
+from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
 
 SLUG = "answer-fast"
 FAST = 1.0
-RETURN_DAYS = 90
 APOLOGY_DAYS = 30
 DAY = pd.Timedelta(days=1)
 
@@ -55,53 +54,27 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     2.0
     """
     tickets = _of_the_year(shop, cutoff)
-    curve = waiting_curve(tickets["wait"], tickets["replied"])
-    facts = _wait_facts(tickets, curve, cutoff) | _open_facts(_tickets(shop, cutoff)) | _return_facts(shop, cutoff)
-    compared = slow_against_fast(shop, cutoff)
-    args = spoken(facts)
-    variant = "none" if tickets.empty else "waiting" if facts["open"].value else "clear"
-    seen = facts["difference"] if facts["difference"].value is not None else None
-    claim = Claim(key=f"{SLUG}.claim.essential", source=f"{SLUG}.claim.essential-source", shop_value=seen)
-    return Findings(
-        facts=facts,
-        tables={"waiting": curve},
-        figures=(_figure(curve, args),) if len(curve) else (),
-        messages=(
-            *(Message(key=f"{SLUG}.{role}.{variant}", args=args) for role in ("headline", "stand")),
-            *([exposure.said(compared, f"{SLUG}.waited")] if compared else []),
-        ),
-        claims=(claim,),
-    )
+    curve, followed = waiting_curve(tickets["wait"], tickets["replied"]), slow_against_fast(shop, cutoff)
+    facts = _wait_facts(tickets, curve, cutoff) | _open_facts(_tickets(shop, cutoff)) | followed.facts
+    return Findings.of(
+        SLUG, facts, "none" if tickets.empty else "waiting" if facts["open"].value else "clear",
+        also=(*followed.said(SLUG), *records.doubts(shop, "tickets")), tables={"waiting": curve},
+        figures=(_figure(curve, spoken(facts)),) if len(curve) else (), claims=(Claim.of(SLUG, "essential", facts["return_gap"]),),
+    )  # fmt: skip
 
 
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     """Work out the ceiling: slow tickets a year x difference in return x mean value of keeping one of those customers.
 
-    Hard questions take longer and annoy more. Where enough is known to adjust for what came before the question, the adjusted
-    difference counts (grade C), otherwise the one that is seen (grade D); either way it is a ceiling, and no amount.
+    Hard questions take longer and annoy more, so this is a ceiling and no amount.
     """
-    tickets, facts = _of_the_year(shop, cutoff), _return_facts(shop, cutoff)
-    compared = slow_against_fast(shop, cutoff)
-    adjusted = compared is not None and compared.grade == "C"
-    slow = tickets[tickets["wait"] > FAST]
-    values = forecast["save_value"].reindex(slow["customer_id"].unique()).dropna()
-    mean = float(values.mean()) if len(values) else None
-    difference = -compared.adjusted.value if adjusted else facts["difference"].value
-    ceiling = len(slow) * max(difference, 0.0) * (mean or 0.0) if difference is not None else None
-    cost = shop.settings.cost.get("phone")
-    rate = cost / mean if cost is not None and mean else None
-    rows = [("slow", len(slow), "count"), ("difference", difference, "share"), ("save_value", mean, "money"), ("cost", cost, "money")]
-    names = ("adjusted" if adjusted else "seen_together", "ceiling") if ceiling is not None else ("too_few",)
-    assumptions = [f"{SLUG}.assumption.{name}" for name in names]
-    total = Value(high=ceiling, break_even_rate=rate, grade="C" if adjusted else "D", assumptions=assumptions)
-    return worth(SLUG, total, [*rows, ("ceiling", ceiling, "money")])
+    tickets = _of_the_year(shop, cutoff)
+    slow = tickets.loc[tickets["wait"] > FAST, "customer_id"]
+    return worth.of_experience(SLUG, shop, slow_against_fast(shop, cutoff), slow, forecast)
 
 
-def slow_against_fast(shop: Shop, cutoff: date) -> exposure.Comparison | None:
+def slow_against_fast(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare questions whose first reply took longer than a day with the others, by whether the customer came back in 90 days.
-
-    Adjusted for what was known when the question came: earlier purchase days, money spent, days since the last purchase, what
-    it was about, and the month. None where nobody waited or everybody did.
 
     Examples
     --------
@@ -109,48 +82,24 @@ def slow_against_fast(shop: Shop, cutoff: date) -> exposure.Comparison | None:
     >>> slow_against_fast(demo.make(customers=60).shop(), date(2026, 10, 31)).grade
     'D'
     """
-    old = _old_enough(_tickets(shop, cutoff), cutoff)
-    old = old.assign(slow=old["wait"] > FAST, month=old["opened_at"].dt.strftime("%m"))
-    if old["slow"].nunique() < 2:
-        return None
-    old = _with_past(old, shop.orders)
-    old["back"] = _came_back(old, shop.orders)
-    known = ["orders_before", "spend_before", "days_since_last", "month", *(["category"] if "category" in old.columns else [])]
-    return exposure.compare(old, "slow", "back", known)
-
-
-def _with_past(tickets: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
-    """Tickets with what their customers had bought before: purchase days, money, and days since the last of them."""
-    bought = orders[orders["customer_id"].notna() & (orders["net_amount"] > 0)]
-    days = bought.assign(day=bought["ordered_at"].dt.normalize()).groupby(["customer_id", "day"], as_index=False)["net_amount"].sum()
-    mine = days.groupby("customer_id")
-    days = days.assign(orders_before=mine.cumcount() + 1, spend_before=mine["net_amount"].cumsum()).sort_values("day")
-    asked = tickets.assign(asked_on=tickets["opened_at"].dt.normalize()).reset_index(names="row").sort_values("asked_on")
-    found = pd.merge_asof(asked, days.drop(columns="net_amount"), left_on="asked_on", right_on="day", by="customer_id",
-                          allow_exact_matches=False)  # fmt: skip
-    found = found.assign(days_since_last=(found["asked_on"] - found["day"]).dt.days)
-    return found.fillna({"orders_before": 0, "spend_before": 0.0}).set_index("row").sort_index()
+    tickets = _tickets(shop, cutoff)
+    tickets = tickets.assign(at=tickets["opened_at"], slow=tickets["wait"] > FAST)
+    return experiences.follow(shop, cutoff, tickets, "slow", better=False, also=["category"])
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     """List everybody who is owed an answer, then those answered slowly in the last 30 days; one row per customer.
 
-    Within each group those with most at stake come first, ties by the longest wait. A customer the
-    forecast does not know has nothing at stake but is owed the answer all the same.
+    Within each group those with most at stake come first. A customer the forecast does not know has nothing at stake but is
+    owed the answer all the same.
     """
     tickets = _tickets(shop, cutoff)
-    if tickets.empty:
-        return no_candidates()
-    tickets = tickets[_is_owed(tickets) | _is_apology(tickets, cutoff)].copy()
-    tickets["later"] = ~_is_owed(tickets)
-    stake = forecast["save_value"].reindex(tickets["customer_id"]).fillna(0.0)
-    tickets["stake"] = stake.to_numpy()
-    tickets = tickets.sort_values(["later", "stake", "wait", "ticket_id"], ascending=[True, False, False, True])
-    tickets = tickets.drop_duplicates("customer_id")
-    return candidates(
-        {"pseudonym": str(ticket.customer_id), **_reason(ticket), "value_at_stake": float(ticket.stake), "channel": "phone"}
-        for ticket in tickets.itertuples()
-    )
+    tickets = tickets[_is_owed(tickets) | _is_apology(tickets, cutoff)]
+    tickets = tickets.assign(later=~_is_owed(tickets)).sort_values(["later", "wait", "ticket_id"], ascending=[True, False, True])
+    people = candidates.ranked(tickets.drop_duplicates("customer_id").set_index("customer_id"), forecast, first=["later"], by="save_value")
+    reasons = [_reason(ticket) for ticket in people.itertuples()]
+    people = people.assign(reason=[reason for reason, _ in reasons], arguments=[told for _, told in reasons])
+    return candidates.listed(SLUG, people, "phone", at_stake="save_value")
 
 
 def waiting_curve(wait: pd.Series, replied: pd.Series) -> pd.DataFrame:
@@ -181,27 +130,23 @@ def waiting_curve(wait: pd.Series, replied: pd.Series) -> pd.DataFrame:
 
 def _tickets(shop: Shop, cutoff: date) -> pd.DataFrame:
     """All tickets with known customers: `wait` so far in days, `replied`, `open`, `overdue`."""
-    tickets, end = shop.tickets, pd.Timestamp(cutoff) + DAY
-    if tickets is None:
-        tickets = pd.DataFrame({name: pd.Series(dtype="str") for name in ("ticket_id", "customer_id", "opened_at")})
-    tickets = tickets[tickets["customer_id"].notna() & tickets["opened_at"].notna()].copy()
-    for name in ("opened_at", "first_reply_at", "resolved_at", "promised_by"):
-        never = pd.Series(pd.NaT, tickets.index, dtype="datetime64[us]")
-        tickets[name] = pd.to_datetime(tickets[name]) if name in tickets.columns else never
+    end = pd.Timestamp(cutoff) + DAY
+    tickets = records.of(shop, "tickets")
+    tickets = tickets[tickets["customer_id"].notna() & tickets["opened_at"].notna()]
     # A question that was settled without a noted reply was answered when it was settled.
-    tickets["first_reply_at"] = tickets["first_reply_at"].fillna(tickets["resolved_at"])
-    tickets["replied"] = tickets["first_reply_at"].notna()
-    tickets["wait"] = ((tickets["first_reply_at"].fillna(end) - tickets["opened_at"]) / DAY).clip(lower=0.0)
-    settled = tickets["resolved_at"].notna() if tickets["resolved_at"].notna().any() else tickets["replied"]
-    tickets["open"] = ~settled & ~(tickets["replied"] & tickets["promised_by"].isna())
-    tickets["overdue"] = tickets["open"] & (tickets["promised_by"] < end)
-    tickets["late"] = ((end - tickets["promised_by"]) / DAY).where(tickets["overdue"])
-    return tickets
+    tickets = tickets.assign(first_reply_at=tickets["first_reply_at"].fillna(tickets["resolved_at"]))
+    replied = tickets["first_reply_at"].notna()
+    wait = ((tickets["first_reply_at"].fillna(end) - tickets["opened_at"]) / DAY).clip(lower=0.0)
+    settled = tickets["resolved_at"].notna() if tickets["resolved_at"].notna().any() else replied
+    is_open = ~settled & ~(replied & tickets["promised_by"].isna())
+    overdue = is_open & (tickets["promised_by"] < end)
+    late = ((end - tickets["promised_by"]) / DAY).where(overdue)
+    return tickets.assign(replied=replied, wait=wait, open=is_open, overdue=overdue, late=late)
 
 
 def _of_the_year(shop: Shop, cutoff: date) -> pd.DataFrame:
     tickets = _tickets(shop, cutoff)
-    return tickets[tickets["opened_at"] >= pd.Timestamp(year_before(cutoff)) + DAY]
+    return tickets[within(tickets["opened_at"], year_to(cutoff))]
 
 
 def _is_owed(tickets: pd.DataFrame) -> pd.Series:
@@ -209,20 +154,18 @@ def _is_owed(tickets: pd.DataFrame) -> pd.Series:
 
 
 def _is_apology(tickets: pd.DataFrame, cutoff: date) -> pd.Series:
-    since = pd.Timestamp(cutoff) + DAY - pd.Timedelta(days=APOLOGY_DAYS)
-    return tickets["replied"] & (tickets["wait"] > FAST) & (tickets["first_reply_at"] >= since)
+    return tickets["replied"] & (tickets["wait"] > FAST) & within(tickets["first_reply_at"], last_days(cutoff, APOLOGY_DAYS))
 
 
-def _reason(ticket) -> dict:
-    waited = max(1, int(ticket.wait))
+def _reason(ticket) -> tuple[str, dict]:
+    waited = {"days": max(1, int(ticket.wait))}
     if ticket.overdue:
-        return {"reason": f"{SLUG}.reason.overdue", "arguments": {"days": waited, "late": max(1, int(ticket.late))}}
-    variant = "apology" if ticket.later else "unanswered"
-    return {"reason": f"{SLUG}.reason.{variant}", "arguments": {"days": waited}}
+        return "overdue", waited | {"late": max(1, int(ticket.late))}
+    return ("apology" if ticket.later else "unanswered"), waited
 
 
 def _wait_facts(tickets: pd.DataFrame, curve: pd.DataFrame, cutoff: date) -> dict[str, Fact]:
-    window = (year_before(cutoff) + timedelta(days=1), cutoff)
+    window = year_to(cutoff)
     promised = tickets[tickets["promised_by"].notna()]
     done = promised["resolved_at"].fillna(promised["first_reply_at"].where(~promised["open"]))
     due = promised[done.notna() | promised["overdue"]]
@@ -248,29 +191,6 @@ def _open_facts(tickets: pd.DataFrame) -> dict[str, Fact]:
         "unanswered": Fact(value=int(unanswered.sum()), unit="count", n=len(tickets)),
         "overdue": Fact(value=int(tickets["overdue"].sum()), unit="count", n=len(tickets)),
     }
-
-
-def _return_facts(shop: Shop, cutoff: date) -> dict[str, Fact]:
-    """Return within 90 days after a fast and a slow reply, of tickets that have 90 days behind them; fast minus slow."""
-    old = _old_enough(_tickets(shop, cutoff), cutoff)
-    back = _came_back(old, shop.orders)
-    slow = old["wait"] > FAST
-    counts = [(int(back[group].sum()), int(group.sum())) for group in (~slow, slow)]
-    facts = {name: share(*count, None) for name, count in zip(("return_fast", "return_slow"), counts, strict=True)}
-    return facts | {"difference": difference(*counts)}
-
-
-def _old_enough(tickets: pd.DataFrame, cutoff: date) -> pd.DataFrame:
-    return tickets[tickets["opened_at"] + pd.Timedelta(days=RETURN_DAYS) <= pd.Timestamp(cutoff) + DAY]
-
-
-def _came_back(tickets: pd.DataFrame, orders: pd.DataFrame) -> pd.Series:
-    """Whether the customer bought within 90 days after asking (an order of the same moment does not count)."""
-    bought = orders.loc[orders["customer_id"].notna() & (orders["net_amount"] > 0), ["customer_id", "ordered_at"]]
-    pairs = tickets.reset_index(names="row")[["row", "customer_id", "opened_at"]].merge(bought, on="customer_id")
-    later = pairs["ordered_at"] - pairs["opened_at"]
-    rows = pairs.loc[(later > pd.Timedelta(0)) & (later <= pd.Timedelta(days=RETURN_DAYS)), "row"]
-    return pd.Series(tickets.index.isin(rows), index=tickets.index)
 
 
 def _figure(curve: pd.DataFrame, args: dict) -> Figure:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab.customers import days_since_last, letters_sent, not_to_be_contacted, own_rhythm
-from loyalty_lab.metrics import year_before
+from loyalty_lab import candidates, worth
+from loyalty_lab.customers import days_since_last, letters_sent, own_rhythm
 from loyalty_lab.proportions import share, wilson
-from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
-from loyalty_lab.tactics import Worth, candidates, no_candidates, worth
+from loyalty_lab.records import Window, within, year_to
+from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
+from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
@@ -51,7 +52,6 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     >>> diagnose(shop, date(2026, 3, 1)).facts["overdue"].value
     1
     """
-    window = (year_before(cutoff) + timedelta(days=1), cutoff)
     away = _away(shop, cutoff)
     facts = {
         "customers": Fact(value=len(away), unit="count"),
@@ -61,34 +61,20 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     sent = letters_sent(shop)
     templates = pd.DataFrame(columns=["template", "sent", "answered", "share", "low", "high"])
     if not sent.empty:
-        facts |= _contact_facts(shop, away, sent, window)
+        facts |= _contact_facts(shop, away, sent, year_to(cutoff))
         templates = _by_template(sent, cutoff)
     args = dict.fromkeys(SPOKEN) | spoken(facts)
     variant = "none" if away.empty else "contacts" if not sent.empty else "orders"
-    return Findings(
-        facts=facts,
-        tables={"templates": templates},
-        figures=(_bars(templates, args | _best(templates)),) if len(templates) else (),
-        messages=tuple(Message(key=f"{SLUG}.{role}.{variant}", args=args) for role in ("headline", "stand")),
-        claims=(Claim(key=f"{SLUG}.claim.hundreds", source=f"{SLUG}.claim.hundreds-source"),),
+    figures = (_bars(templates, args | _best(templates)),) if len(templates) else ()
+    claims = (Claim.of(SLUG, "hundreds"),)
+    return Findings.of(
+        SLUG, facts, "none" if away.empty else "late", variant, args, tables={"templates": templates}, figures=figures, claims=claims
     )
 
 
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
-    """Work out what share of the letters must keep a customer for the round to pay.
-
-    The break-even rate is the cost of one letter over the mean value of keeping one of the candidates;
-    the ceiling is what all of them together stand to lose. Neither says that letters work (grade D).
-    """
-    people = _candidates(shop, cutoff, forecast)
-    cost = shop.settings.cost.get("letter")
-    mean = float(people["save_value"].mean()) if len(people) else None
-    ceiling = float(people["stake"].sum())
-    rate = cost / mean if cost is not None and mean else None
-    rows = [("candidates", len(people), "count"), ("save_value", mean, "money"), ("cost", cost, "money")]
-    rows += [("break_even", rate, "share"), ("at_stake", ceiling, "money")]
-    assumptions = [f"{SLUG}.assumption.{name}" for name in ("ceiling", "save_value", "cost" if cost is not None else "no_cost")]
-    return worth(SLUG, Value(high=ceiling, break_even_rate=rate, grade="D", assumptions=assumptions), rows)
+    """Work out what share of the letters must keep a customer for the round to pay."""
+    return worth.of_campaign(SLUG, shop, _candidates(shop, cutoff, forecast))
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -97,26 +83,15 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     Those whom the forecast holds for gone (churn probability of 0.98 or more) come last.
     """
     people = _candidates(shop, cutoff, forecast)
-    if people.empty:
-        return no_candidates()
     used = _used_templates(shop)
     own = sorted({each for sent in used.values() for each in sent})
     letters = own + [letter for letter in TEMPLATES if letter not in own][: max(0, len(TEMPLATES) - len(own))]
-    channel = _channels(shop).reindex(people.index)
-    return candidates(
-        {
-            "pseudonym": str(person.Index),
-            "reason": f"{SLUG}.reason.{'away' if person.has_rhythm else 'once'}",
-            "arguments": {
-                "days": int(person.days),
-                "rhythm": max(1, round(person.rhythm)),
-                "template": next_template(used.get(person.Index, []), letters),
-            },
-            "value_at_stake": float(person.stake),
-            "channel": "letter" if pd.isna(channel[person.Index]) else str(channel[person.Index]),
-        }
+    arguments = [
+        {"days": int(person.days), "rhythm": max(1, round(person.rhythm)), "template": next_template(used.get(person.Index, []), letters)}
         for person in people.itertuples()
-    )
+    ]
+    people = people.assign(reason=people["has_rhythm"].map({True: "away", False: "once"}), arguments=arguments)
+    return candidates.listed(SLUG, people, candidates.preferred(shop, people))
 
 
 def next_template(used: list[str], letters: Sequence[str] = TEMPLATES) -> str:
@@ -146,20 +121,15 @@ def _away(shop: Shop, cutoff: date) -> pd.DataFrame:
 
 def _candidates(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     away = _away(shop, cutoff)
-    people = away[away["overdue"]].join(forecast[["churn_probability", "save_value"]], how="inner")
-    people = people[~people.index.isin(not_to_be_contacted(shop, cutoff))].fillna({"churn_probability": 0.0, "save_value": 0.0})
-    people = people.assign(
-        stake=people["save_value"] * people["churn_probability"],
-        gone=people["churn_probability"] >= LONG_GONE,
-        code=people.index.astype(str),
-    )
-    return people.sort_values(["gone", "stake", "code"], ascending=[True, False, True])
+    people = candidates.willing(shop, cutoff, away[away["overdue"] & away.index.isin(forecast.index)])
+    gone = forecast["churn_probability"].reindex(people.index) >= LONG_GONE
+    return candidates.ranked(people.assign(gone=gone), forecast, first=["gone"])
 
 
-def _contact_facts(shop: Shop, away: pd.DataFrame, sent: pd.DataFrame, window: tuple[date, date]) -> dict[str, Fact]:
+def _contact_facts(shop: Shop, away: pd.DataFrame, sent: pd.DataFrame, window: Window) -> dict[str, Fact]:
     end = pd.Timestamp(window[1]) + pd.Timedelta(days=1)
     sent = sent[sent["customer_id"].isin(away.index)]
-    reached = sent.loc[sent["sent_at"] >= pd.Timestamp(window[0]), "customer_id"].nunique()
+    reached = sent.loc[within(sent["sent_at"], window), "customer_id"].nunique()
     facts = {"coverage": share(int(reached), len(away), window)}
     if len(sent):
         ago = (end - sent.groupby("customer_id")["sent_at"].max()).dt.days
@@ -199,16 +169,9 @@ def _by_template(sent: pd.DataFrame, cutoff: date) -> pd.DataFrame:
 
 
 def _bars(templates: pd.DataFrame, args: dict) -> Figure:
-    data = {
-        "labels": [{"key": f"{SLUG}.template", "args": {"template": template}} for template in templates["template"]],
-        "values": templates["share"].tolist(),
-        "lows": templates["low"].tolist(),
-        "highs": templates["high"].tolist(),
-        "ns": templates["sent"].tolist(),
-        "unit": "share",
-        "reference": args.get("reply_rate"),
-    }
-    return Figure.of(SLUG, "replies", "bars", data, args)
+    labels = [{"key": f"{SLUG}.template", "args": {"template": template}} for template in templates["template"]]
+    figure = templates.rename(columns={"sent": "n"})
+    return Figure.bars(SLUG, "replies", figure, labels, args, reference=args.get("reply_rate"))
 
 
 def _best(templates: pd.DataFrame) -> dict:
@@ -224,10 +187,3 @@ def _used_templates(shop: Shop) -> dict[str, list[str]]:
         return {}
     letters = sent.dropna(subset=["template_id"])
     return {customer: [str(each) for each in group] for customer, group in letters.groupby("customer_id")["template_id"]}
-
-
-def _channels(shop: Shop) -> pd.Series:
-    customers = shop.customers
-    if customers is None or "preferred_channel" not in customers.columns:
-        return pd.Series(dtype="object")
-    return customers.drop_duplicates("customer_id").set_index("customer_id")["preferred_channel"].astype("object")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from math import ceil
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import metrics, proportions
-from loyalty_lab.customers import days_since_last, own_rhythm, purchase_days
+from loyalty_lab import candidates, metrics, proportions, worth
+from loyalty_lab.customers import days_since_last, own_rhythm
 from loyalty_lab.metrics import year_before
-from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, Value, spoken
-from loyalty_lab.tactics import Worth, candidates, worth
+from loyalty_lab.records import Window, within, year_to
+from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
+from loyalty_lab.visits import visits
+from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
@@ -50,7 +52,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     """
     margin = margin_of_year(shop, cutoff)
     share = metrics.top_share(_as_orders(margin, cutoff), cutoff, TOP).model_copy(update={"formula_key": None})
-    window = (year_before(cutoff) + timedelta(days=1), cutoff)
+    window = year_to(cutoff)
     facts = {
         "customers": Fact(value=len(margin), unit="count", window=window),
         "top": Fact(value=len(best(margin)), unit="count", n=len(margin), window=window),
@@ -59,17 +61,12 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
         "quiet": Fact(value=len(_quiet(shop, cutoff)), unit="count", n=len(best(margin))),
         **_groups(shop, cutoff, window),
     }
-    args = spoken(facts)
     variant = "none" if share.value is None else "shares" if facts["persistence"].value is None else "faithful"
     headline = "none" if share.value is None else "quiet" if facts["quiet"].value else "here"
-    pareto = Claim(key=f"{SLUG}.claim.pareto", source=f"{SLUG}.claim.pareto-source", shop_value=None if share.value is None else share)
-    return Findings(
-        facts=facts,
-        tables={"groups": _group_table(facts)},
-        figures=_lorenz(margin, cutoff, args),
-        messages=(Message(key=f"{SLUG}.headline.{headline}", args=args), Message(key=f"{SLUG}.stand.{variant}", args=args)),
-        claims=(pareto,),
-    )
+    return Findings.of(
+        SLUG, facts, headline, variant, tables={"groups": _group_table(facts)}, figures=_lorenz(margin, cutoff, spoken(facts)),
+        claims=(Claim.of(SLUG, "pareto", share),),
+    )  # fmt: skip
 
 
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
@@ -77,33 +74,22 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
 
     A ceiling and nothing else (grade D): a watch list sends nothing.
     """
-    people = _candidates(shop, cutoff, forecast)
-    mean = float(people["save_value"].mean()) if len(people) else None
-    ceiling = float(people["stake"].sum())
-    rows = [("quiet", len(people), "count"), ("save_value", mean, "money"), ("at_stake", ceiling, "money")]
-    return worth(SLUG, Value(high=ceiling, grade="D", assumptions=[f"{SLUG}.assumption.{name}" for name in ("ceiling", "luck")]), rows)
+    return worth.at_most(SLUG, _candidates(shop, cutoff, forecast), assumptions=("ceiling", "luck"))
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     """List those of the best fifth who have been away more than twice as long as usual for them; most at stake first."""
     people = _candidates(shop, cutoff, forecast)
-    return candidates(
-        {
-            "pseudonym": str(person.Index),
-            "reason": f"{SLUG}.reason.gone",
-            "arguments": {"days": int(person.days), "rhythm": max(1, round(person.rhythm))},
-            "value_at_stake": float(person.stake),
-            "channel": "phone",
-        }
-        for person in people.itertuples()
-    )
+    arguments = [
+        {"days": int(days), "rhythm": max(1, round(rhythm))} for days, rhythm in zip(people["days"], people["rhythm"], strict=True)
+    ]
+    return candidates.listed(SLUG, people.assign(reason="gone", arguments=arguments), "phone")
 
 
 def margin_of_year(shop: Shop, cutoff: date) -> pd.Series:
     """Return each customer's margin in the year to the cutoff, largest first; those below zero stay in the list."""
     orders = shop.orders
-    begin, end = pd.Timestamp(year_before(cutoff)) + pd.Timedelta(days=1), pd.Timestamp(cutoff) + pd.Timedelta(days=1)
-    inside = orders["customer_id"].notna() & (orders["ordered_at"] >= begin) & (orders["ordered_at"] < end)
+    inside = orders["customer_id"].notna() & within(orders["ordered_at"], year_to(cutoff))
     year = orders[inside].assign(margin=shop.margin_of(orders)[inside])
     margin = year.groupby("customer_id", sort=True)["margin"].sum()
     return margin.sort_values(ascending=False, kind="stable")
@@ -128,19 +114,18 @@ def _as_orders(margin: pd.Series, cutoff: date) -> pd.DataFrame:
 
 def _persistence(shop: Shop, margin: pd.Series, cutoff: date) -> Fact:
     before = year_before(cutoff)
-    window = (year_before(before) + timedelta(days=1), before)
-    first = shop.orders["ordered_at"].min()
-    if pd.isna(first) or first.date() > window[0] + metrics.SLACK:
+    window = year_to(before)
+    if not metrics.reaches(shop.orders, window):
         return Fact(value=None, unit="share", n=0, window=window)
     earlier = best(margin_of_year(shop, before))
     stayed, n = int(earlier.isin(best(margin)).sum()), len(earlier)
     return proportions.share(stayed, n, window)
 
 
-def _groups(shop: Shop, cutoff: date, window: tuple[date, date]) -> dict[str, Fact]:
+def _groups(shop: Shop, cutoff: date, window: Window) -> dict[str, Fact]:
     """Customers of the year by the days on which they bought in it: one, two or three, more."""
-    days = purchase_days(shop.orders, cutoff)
-    times = days[days["day"] >= pd.Timestamp(window[0])].groupby("customer_id").size()
+    days = visits(shop, cutoff)
+    times = days[within(days["day"], window)].groupby("customer_id").size()
     counts = {"once": times < NEARLY[0], "nearly": times.between(*NEARLY), "regulars": times > NEARLY[1]}
     return {name: Fact(value=int(chosen.sum()), unit="count", n=len(times), window=window) for name, chosen in counts.items()}
 
@@ -161,10 +146,7 @@ def _quiet(shop: Shop, cutoff: date) -> pd.DataFrame:
 
 
 def _candidates(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
-    people = _quiet(shop, cutoff).join(forecast[["churn_probability", "save_value"]], how="inner")
-    people = people.fillna({"churn_probability": 0.0, "save_value": 0.0})
-    people = people.assign(stake=people["save_value"] * people["churn_probability"], code=people.index.astype(str))
-    return people.sort_values(["stake", "code"], ascending=[False, True])
+    return candidates.ranked(_quiet(shop, cutoff), forecast)
 
 
 def _lorenz(margin: pd.Series, cutoff: date, args: dict) -> tuple[Figure, ...]:

@@ -1,0 +1,226 @@
+"""Letters to customers: the blank set to write out by hand, and those of a list, filled in and ready to sign."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from pathlib import Path
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from loyalty_lab import pages, playbook
+from loyalty_lab.customers import letters_sent
+from loyalty_lab.language import LOCALES, Texts, clean
+from loyalty_lab.lists import harmless
+from loyalty_lab.results import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loyalty_lab.desk import Desk
+
+TEMPLATE = "aids/merged.typ"
+FOLDER = "letters"
+POSTED = ("letter", "mail")
+SETS = ("follow-up-letters", "thank-and-gift")
+COLUMNS = ("number", "name", "channel", "address", "email", "language", "template", "paragraphs")
+
+
+def blank(texts: Texts, shop: str) -> dict[str, Any]:
+    """Return the set of letters with open slots, and which comes after which.
+
+    Examples
+    --------
+    >>> found = blank(Texts("en"), "Corner Grocer")["letters"]
+    >>> [letter["label"] for letter in found[5:7]], found[5]["next"], found[0]["paragraphs"][0]
+    (['Letter F', 'Thanks A'], 'then: Letter A', ['Dear ', {'slot': 'name'}, ','])
+    """
+    letters = [_blank(texts, slug, name, shop) for slug in SETS for name in templates(texts, slug)]
+    return {"letters": letters, **{part: texts.part(f"letters.{part}") for part in ("closing", "stop")}}
+
+
+def _blank(texts: Texts, slug: str, name: str, shop: str) -> dict[str, Any]:
+    ours = templates(texts, slug)
+    after = ours[(ours.index(name) + 1) % len(ours)]
+    letter = texts.part(f"letters.{slug}.{name}")
+    told = [texts.part("letters.greeting"), *letter["paragraphs"]]
+    return {
+        "label": _label(texts, slug, name),
+        "about": letter["about"],
+        "next": texts.say("letters.then", label=_label(texts, slug, after)),
+        "paragraphs": [_with_slots(texts, each, shop) for each in told],
+    }
+
+
+def _label(texts: Texts, slug: str, name: str) -> str:
+    return texts.say(f"letters.label.{slug}", template=name)
+
+
+def _with_slots(texts: Texts, paragraph: str, shop: str) -> list[str | dict[str, str]]:
+    """A paragraph in parts: what is said, and a slot where the customer's name goes."""
+    parts: list[str | dict[str, str]] = []
+    for words, slot, _, _ in Formatter().parse(paragraph):
+        parts += [words, clean(shop)] if slot == "shop" else [words]
+        parts += [{"slot": texts.part(f"letters.slot.{slot}")}] if slot == "name" else []
+    return [part for part in parts if part]
+
+
+def templates(texts: Texts, slug: str) -> list[str]:
+    """Return the names of the letters of a practice, in the order of rotation; none where it writes no letters.
+
+    Examples
+    --------
+    >>> templates(Texts("en"), "follow-up-letters"), templates(Texts("en"), "answer-fast")
+    (['A', 'B', 'C', 'D', 'E', 'F'], [])
+    """
+    return list(texts.part(f"letters.{slug}")) if texts.has(f"letters.{slug}") else []
+
+
+def stand_in(name: str, ours: Sequence[str], own: Sequence[str]) -> str:
+    """Return which of our letters is sent for one the list names; one of the shop's own takes a place of ours that is free.
+
+    The list rotates over the shop's own letters first and then over as many of ours as make up the set. The shop's own
+    are in a drawer we cannot see, so each gets one of ours that the rotation does not name: no customer gets one text twice.
+
+    Examples
+    --------
+    >>> stand_in("B", "ABCDEF", []), [stand_in(name, "ABCDEF", ["B", "spring"]) for name in ("B", "spring", "A")]
+    ('B', ['B', 'F', 'A'])
+    """
+    if name in ours:
+        return name
+    own = sorted({*own, name})
+    named = [*own, *(each for each in ours if each not in own)][: max(len(ours), len(own))]
+    free = [each for each in ours if each not in named] or list(ours)
+    return free[[each for each in own if each not in ours].index(name) % len(free)]
+
+
+def write(desk: Desk, slug: str, people: pd.DataFrame, out: Path, paper: str = "a4") -> None:
+    """Write the letters of one campaign's list: ``letters/<slug>.pdf``, a page each, and ``letters/<slug>.csv`` for a mail merge.
+
+    Parameters
+    ----------
+    desk : Desk
+    slug : str
+        A practice without letters of its own in the texts gets none.
+    people : pandas.DataFrame
+        Who stands on the list, as `lists` has it; whose channel is neither letter nor e-mail gets none.
+    out : pathlib.Path
+        Folder of the lists. The files are for their owner alone.
+    paper : {"a4", "letter"}
+    """
+    letters = merged(desk, slug, people)
+    if not letters:
+        return
+    folder = out / FOLDER
+    folder.mkdir(exist_ok=True)
+    _keep(folder / f"{slug}.csv", _csv(letters))
+    posted = [letter for letter in letters if letter["channel"] == "letter"]
+    if posted:
+        _keep(folder / f"{slug}.pdf", playbook.pdf(_document(desk, posted), paper, TEMPLATE))
+
+
+def _keep(path: Path, content: bytes) -> None:
+    write_atomically(path, content)
+    path.chmod(0o600)
+
+
+def merged(desk: Desk, slug: str, people: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return one letter for each person on a list of letters, in the order of the list: what stands in it, for print and for a mail merge."""
+    home = desk.shop.settings.languages[0]
+    ours = templates(Texts(home), slug)
+    if not ours:
+        return []
+    spoken, own = _languages(desk), _own(desk, people)
+    return [
+        _letter(desk, slug, person, spoken.get(person.pseudonym, home), stand_in(str(person.arguments["template"]), ours, own))
+        for person in people.sort_values("rank").itertuples()
+        if person.channel in POSTED and "template" in person.arguments
+    ]
+
+
+def _languages(desk: Desk) -> dict[str, str]:
+    """The language of each customer who has told one that we write."""
+    customers = desk.shop.customers
+    if customers is None or "preferred_language" not in customers.columns:
+        return {}
+    told = customers.drop_duplicates("customer_id").set_index("customer_id")["preferred_language"].dropna()
+    short = told.astype("str").str.strip().str.lower().str.slice(0, 2)
+    return short[short.isin(list(LOCALES))].to_dict()
+
+
+def _own(desk: Desk, people: pd.DataFrame) -> list[str]:
+    """Every letter that the shop has sent or the list names."""
+    sent = letters_sent(desk.shop)
+    used = set(sent["template_id"].dropna().astype("str")) if "template_id" in sent.columns else set()
+    return sorted(used | {str(each["template"]) for each in people["arguments"] if "template" in each})
+
+
+def _letter(desk: Desk, slug: str, person: Any, language: str, name: str) -> dict[str, Any]:
+    texts, known, shop = Texts(language), desk.identities.loc[person.pseudonym], desk.shop.settings.name
+    told = {field: _plain(known.get(field)) for field in ("merged_id", "name", "address", "email")}
+    shown = _printable(told["name"])
+    return {
+        "number": told["merged_id"],
+        "name": told["name"],
+        "channel": person.channel,
+        "address": told["address"],
+        "email": told["email"],
+        "language": language,
+        "template": _label(texts, slug, name),
+        "told": _said(texts, slug, name, told["name"], _plain(shop)),
+        "shown": {
+            "lang": language,
+            "region": LOCALES[language][-2:],
+            "to": [line for line in (shown, _printable(told["address"])) if line],
+            "code": f"{clean(told['merged_id'])} · {_label(texts, slug, name)}",
+            "paragraphs": _said(texts, slug, name, shown, clean(shop)),
+        },
+    }
+
+
+def _said(texts: Texts, slug: str, name: str, customer: str, shop: str) -> dict[str, Any]:
+    """The letter with its slots filled; what is filled in is never looked at for slots again."""
+    greeting = texts.part("letters.greeting" if customer else "letters.greeting_plain")
+    body = texts.part(f"letters.{slug}.{name}")["paragraphs"]
+    filled = [each.format(name=customer, shop=shop) for each in (greeting, *body)]
+    return {"body": filled, **{part: texts.part(f"letters.{part}").format(shop=shop) for part in ("closing", "sign", "stop")}}
+
+
+def _plain(text: Any) -> str:
+    """What a table says, on one line and without characters that steer the direction of writing."""
+    words = "" if text is None or pd.isna(text) else str(text)
+    return "".join(" " if c.isspace() else c for c in words if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs")).strip()
+
+
+def _printable(text: str) -> str:
+    """A name as it can be printed; nothing where a letter of it cannot, so that a hand may write it."""
+    shown = clean(text) if text else ""
+    return "" if shown.count("?") > text.count("?") else shown
+
+
+def _csv(letters: list[dict[str, Any]]) -> bytes:
+    rows = [[harmless(letter[column]) if column != "paragraphs" else _on_paper(letter["told"]) for column in COLUMNS] for letter in letters]
+    buffer = io.StringIO()
+    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(buffer, index=False, lineterminator="\r\n")
+    return buffer.getvalue().encode("utf-8-sig")
+
+
+def _on_paper(told: dict[str, Any]) -> str:
+    return "\n\n".join([*told["body"], f"{told['closing']}\n{told['sign']}", told["stop"]])
+
+
+def _document(desk: Desk, letters: list[dict[str, Any]]) -> dict[str, Any]:
+    shop = desk.shop.settings
+    texts = Texts(shop.languages[0])
+    return {
+        **pages.face(shop, shop.languages[0]),
+        "doc": {"title": texts.say("aids.letters"), "foot": "", "keywords": [], "timestamp": desk.report_date.isoformat()},
+        "t": {"page_of": ""},
+        "address": clean(shop.brand.address) if shop.brand.address else "",
+        "phone": clean(shop.brand.phone) if shop.brand.phone else "",
+        "date": {language: Texts(language).date(desk.report_date) for language in LOCALES},
+        "letters": [letter["shown"] for letter in letters],
+    }

@@ -1,0 +1,136 @@
+"""A shop's tables as the practices read them: every column is there, rows that contradict themselves are counted and left out."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from loyalty_lab import tables
+from loyalty_lab.metrics import year_before
+from loyalty_lab.results import Message
+
+if TYPE_CHECKING:
+    from loyalty_lab.shop import Shop
+
+# What cannot have happened on an earlier day than what it follows. Days, because many exports know no hour.
+FOLLOWS = {
+    "tickets": (("opened_at", "first_reply_at"), ("opened_at", "resolved_at")),
+    "deliveries": (("dispatched_at", "delivered_at"), ("ordered_at", "dispatched_at"), ("ordered_at", "delivered_at")),
+    "returns": (("ordered_at", "requested_at"), ("requested_at", "decided_at"), ("decided_at", "refunded_at")),
+    "surveys": (("asked_at", "answered_at"),),
+    "reviews": (("posted_at", "replied_at"),),
+    "referrals": (("invited_at", "first_order_at"),),
+}
+
+
+Window = tuple[date, date]
+
+
+def year_to(cutoff: date) -> Window:
+    """Return the first and last day of the year that ends at the cutoff.
+
+    Examples
+    --------
+    >>> year_to(date(2026, 10, 31))
+    (datetime.date(2025, 11, 1), datetime.date(2026, 10, 31))
+    """
+    return year_before(cutoff) + timedelta(days=1), cutoff
+
+
+def last_days(cutoff: date, days: int) -> Window:
+    """Return the first and last of so many days that end at the cutoff.
+
+    Examples
+    --------
+    >>> last_days(date(2026, 10, 31), 7)
+    (datetime.date(2026, 10, 25), datetime.date(2026, 10, 31))
+    """
+    return cutoff - timedelta(days=days - 1), cutoff
+
+
+def within(moments: pd.Series, window: Window) -> pd.Series:
+    """Return which moments lie in a window of whole days; a missing one lies in none.
+
+    Examples
+    --------
+    >>> within(pd.Series(pd.to_datetime(["2026-10-31 23:59", "2026-11-01 00:00", None])), last_days(date(2026, 10, 31), 1)).tolist()
+    [True, False, False]
+    """
+    return (moments >= pd.Timestamp(window[0])) & (moments < pd.Timestamp(window[1]) + pd.Timedelta(days=1))
+
+
+def of(shop: Shop, name: str) -> pd.DataFrame:
+    """Return one table with every column of its schema, without the rows that contradict themselves.
+
+    Parameters
+    ----------
+    shop : Shop
+    name : str
+        A table of `tables.SCHEMAS`. One that the shop does not have comes back empty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns and types of the schema, personal ones left out; what the shop does not write down is missing. Where rows name
+        an order, `customer_id` and `ordered_at` of it are there as well. Index from 0.
+
+    Examples
+    --------
+    >>> from loyalty_lab.shop import Shop, ShopSettings
+    >>> shop = Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {})
+    >>> of(shop, "reviews").columns.tolist()[:4], len(of(shop, "tickets"))
+    (['review_id', 'customer_id', 'order_id', 'posted_at'], 0)
+    """
+    whole = _whole(shop, name)
+    return whole[~_contradicts(whole, name)].reset_index(drop=True)
+
+
+def contradicting(shop: Shop, name: str) -> int:
+    """Return how many rows of a table contradict themselves, such as a reply on a day before its question.
+
+    Examples
+    --------
+    >>> from loyalty_lab.shop import Shop, ShopSettings
+    >>> told = {"review_id": ["1", "2"], "posted_at": "2026-03-02", "rating": [5, 4], "replied_at": ["2026-03-01", "2026-03-02"]}
+    >>> reviews = tables.typed("reviews", pd.DataFrame(told))
+    >>> contradicting(Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {"reviews": reviews}), "reviews")
+    1
+    """
+    whole = _whole(shop, name)
+    return int(_contradicts(whole, name).sum())
+
+
+def doubts(shop: Shop, *names: str) -> tuple[Message, ...]:
+    """Return what a page must say of tables in which rows contradict themselves: one message for each such table."""
+    counts = {name: contradicting(shop, name) for name in names}
+    return tuple(
+        Message(key="practice.contradicting", args={"table": f"common.table.{name}", "n": count}) for name, count in counts.items() if count
+    )
+
+
+def _whole(shop: Shop, name: str) -> pd.DataFrame:
+    schema, frame = tables.SCHEMAS[name], shop.tables.get(name)
+    kinds = {column.name: tables.PANDAS_TYPES[column.kind] for column in schema.columns if not column.personal}
+    if frame is None:
+        frame = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+    absent = {column: pd.Series(index=frame.index, dtype=kind) for column, kind in kinds.items() if column not in frame.columns}
+    frame = frame.assign(**absent).astype({column: kind for column, kind in kinds.items() if column in frame.columns})
+    frame = frame[[*kinds, *(column for column in frame.columns if column not in kinds)]]
+    return frame if name in ("orders", "order_lines") or "order_id" not in kinds else _with_order(frame, shop)
+
+
+def _with_order(frame: pd.DataFrame, shop: Shop) -> pd.DataFrame:
+    """Rows with the moment of their order, and its customer where they do not name one themselves."""
+    orders = _whole(shop, "orders").drop_duplicates("order_id").set_index("order_id").reindex(frame["order_id"])
+    frame = frame.assign(ordered_at=orders["ordered_at"].to_numpy())
+    bought = pd.Series(orders["customer_id"].to_numpy(), frame.index, "str")
+    return frame.assign(customer_id=frame["customer_id"].fillna(bought) if "customer_id" in frame.columns else bought)
+
+
+def _contradicts(frame: pd.DataFrame, name: str) -> pd.Series:
+    wrong = pd.Series(False, frame.index)
+    for before, after in FOLLOWS.get(name, ()):
+        wrong |= frame[after].dt.normalize() < frame[before].dt.normalize()
+    return wrong
