@@ -105,10 +105,56 @@ def scorecard() -> Result:
     lorenz = {"customers": points, "sales": [1 - (1 - at) ** 4 for at in points], "point": [0.2, 0.61]}
     return Result(
         notebook="scorecard", kind="scorecard", cutoff=CUTOFF, facts=facts,
-        tables={"trend": Table(columns=["metric", "end", "value"], rows=rows)},
+        tables={"trend": Table(columns=["metric", "end", "value"], rows=rows), **shorter_periods(facts)},
+        claims=[Claim(key=f"claims.said.{name}", source=f"claims.source.{name}", shop_value=found) for name, _, found, _ in SAYINGS],
         figures=[figure("scorecard", "lorenz", "lorenz", lorenz, args), figure("scorecard", "cohorts", "cohorts", cohorts, args)],
-        messages=[Message(key=f"scorecard.{key}", args=args) for key in ("headline.steady", "working.steady", "attention.second")],
+        messages=[
+            *(Message(key=f"scorecard.{key}", args=args) for key in ("headline.steady", "working.steady", "attention.second")),
+            Message(key="scorecard.season.down", args={"metric": "metrics.purchase_frequency.short", "period": "scorecard.period.month"}),
+            Message(key="scorecard.rhythm.month", args={"gap": 40}),
+            Message(key="scorecard.since.changed_mended", args={"then": "2026-07-31", "n": 1, "of": 5, "mended": 2}),
+            *(Message(key=f"claims.here.{name}.{variant}", args=told) for name, variant, _, told in SAYINGS),
+        ],
     )  # fmt: skip
+
+
+# What people say: its name, which of its texts the shop answers with, the number of the claim, and what the text speaks of.
+SAYINGS = [
+    ("pareto", "both", fact(0.61, "share", 1113, (0.57, 0.65, 0.95)),
+     {"value": 0.61, "low": 0.57, "high": 0.65, "n": 1113, "all": 0.74, "all_low": 0.71, "all_high": 0.77, "all_n": 1284}),
+    ("cheaper", "none", None, {}),
+    ("times", "both", fact(9.5, "ratio", 731, (7.7, 11.8, 0.95)),
+     {"value": 9.5, "low": 7.7, "high": 11.8, "n": 731, "won": 15.0, "kept": 1.58}),
+    ("more", "trap", fact(0.01, "share", 180, (-0.12, 0.17, 0.95)),
+     {"value": 0.01, "low": -0.12, "high": 0.17, "n": 402, "stayed": 180, "first": 54.5, "later": 80.2, "own": 79.5, "naive": 0.47,
+      "naive_low": 0.22, "naive_high": 0.74, "everyone": -0.3, "everyone_low": -0.4, "everyone_high": -0.2}),
+    ("recommend", "few", None, {"n": 12}),
+    ("friends", "bought", fact(0.59, "share", 131, (0.5, 0.67, 0.95)), {"value": 0.59, "low": 0.5, "high": 0.67, "n": 131, "days": 90}),
+    ("essential", "none", None, {}),
+    ("hundreds", "not_shown", fact(0.1, "money", 380, (-1.8, 2.0, 0.95)), {"value": 0.1, "low": -1.8, "high": 2.0, "n": 380, "rounds": 1}),
+]  # fmt: skip
+
+
+def shorter_periods(facts: dict[str, Fact]) -> dict[str, Table]:
+    """The tables of periods, of the last report and of targets: six metrics everywhere, so that the page is as full as it gets."""
+    six = list(facts)[:6]
+    ends = {"year": CUTOFF, "quarter": date(2026, 9, 30), "month": CUTOFF, "week": date(2026, 10, 25)}
+    periods = [
+        [name, period, "2026-01-01", end.isoformat(), 17 if period == "week" else 148, *_in_period(facts[name].value, period)]
+        for period, end in ends.items() for name in six
+    ]  # fmt: skip
+    since = [[name, facts[name].unit, v, 0.98 * v, 1.05 * v, 0.07 * v, 0.02 * v, 0.12 * v, -0.02 * v, "up"]
+             for name in six for v in [facts[name].value]]  # fmt: skip
+    targets = [["customer_retention_rate", 0.8, 0.811, "unknown"], ["churn_rate", 0.15, 0.189, "not_reached"]]
+    return {
+        "periods": Table(columns=["metric", "period", "first", "last", "n", "value", "low", "high", "before", "verdict"], rows=periods),
+        "since": Table(columns=["metric", "unit", "then", "again", "now", "change", "low", "high", "correction", "verdict"], rows=since),
+        "targets": Table(columns=["metric", "target", "value", "verdict"], rows=targets),
+    }
+
+
+def _in_period(value: float, period: str) -> list:
+    return [None, None, None, None, "few"] if period == "week" else [value, 0.9 * value, 1.1 * value, 0.95 * value, "same"]
 
 
 def churn() -> Result:

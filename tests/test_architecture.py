@@ -13,21 +13,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "loyalty_lab"
 ORDER = [
-    ["errors", "share"],
+    ["errors", "share", "kernels"],
     ["tables", "language"],
     ["charts", "results"],
-    ["shop", "dictionary", "proportions", "estimates"],
+    ["shop", "dictionary", "proportions", "estimates", "periods", "ratios"],
     ["intake"],
-    ["customers", "metrics", "records", "visits"],
+    ["customers", "cohorts", "metrics", "progress", "records", "visits"],
     ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],
     ["segments", "lock", "ledger", "assignment", "verification", "effects", "trial", "rates", "returned", "rounds"],
     ["outcomes", "causes", "exposure", "redraws", "panels", "rollout"],
     ["demo"],
     ["candidates", "worth", "experiences"],
-    ["tactics", "gains"],
+    ["tactics", "gains", "claims"],
     ["questions", "study", "run", "lessons"],
     ["desk", "lists"],
-    ["pages", "outlook", "teaching", "missing", "spreads", "document", "playbook"],
+    ["pages", "outlook", "standing", "teaching", "missing", "spreads", "letters", "aids", "document", "playbook"],
     ["report", "bookkeeping", "cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

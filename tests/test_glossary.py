@@ -16,8 +16,8 @@ JOINERS = "\u200c\u200d"
 
 def plain(text, language):
     """A text as small letters and figures only, each word after a space."""
-    text = text.replace("İ", "i").replace("I", "ı") if language == "tr" else text
-    letters = (sign if unicodedata.category(sign)[0] in "LMN" or sign in JOINERS else " " for sign in text.lower())
+    text = unicodedata.normalize("NFC", text.replace("İ", "i").replace("I", "ı") if language == "tr" else text).lower()
+    letters = (sign if unicodedata.category(sign)[0] in "LMN" or sign in JOINERS else " " for sign in text)
     return " " + " ".join("".join(letters).split())
 
 

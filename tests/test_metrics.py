@@ -67,13 +67,14 @@ def test_the_interval_of_expected_revenue_matches_a_bootstrap():
     ]  # fmt: skip
     orders = orders_of(rows)
     fact = metrics.expected_revenue_next_year(orders, CUTOFF)
-    groups = [group for _, group in orders.groupby("customer_id")]
+    places = list(orders.groupby("customer_id").indices.values())
 
     def once(picked):
-        again = pd.concat([groups[i].assign(customer_id=f"d{k}", order_id=groups[i].order_id + f"x{k}") for k, i in enumerate(picked)])
-        return metrics.expected_revenue_next_year(again, CUTOFF).value
+        again = orders.iloc[np.concatenate([places[i] for i in picked])]
+        people = np.repeat([f"d{k}" for k in range(len(picked))], [len(places[i]) for i in picked])
+        return metrics.expected_revenue_next_year(again.assign(customer_id=people), CUTOFF).value
 
-    drawn = [once(draw.integers(0, len(groups), len(groups))) for _ in range(60)]
+    drawn = [once(draw.integers(0, len(places), len(places))) for _ in range(60)]
     assert np.log(fact.interval[1] / fact.interval[0]) == pytest.approx(2 * 1.96 * np.std(np.log(drawn)), rel=0.35)
 
 
@@ -165,5 +166,21 @@ def test_the_trend_ends_in_the_scorecard_and_says_nothing_of_years_it_has_not_se
     assert len(card) == 6
 
 
-def test_a_leap_day_has_a_year_before():
-    assert metrics.year_before(date(2028, 2, 29)) == date(2027, 2, 28)
+def test_the_best_fifth_of_everybody_counts_those_who_bought_nothing_in_the_year():
+    rows = [(str(n), f"c{n}", "2025-05-01", amount) for n, amount in enumerate([50, 20, 10, 10, 10])]
+    rows += [(f"o{n}", f"d{n}", "2023-05-01", 7) for n in range(5)]
+
+    assert metrics.top_share(orders_of(rows), CUTOFF).value == 0.5
+    assert metrics.top_share(orders_of(rows), CUTOFF, everyone=True).value == 0.7
+    assert metrics.top_share(orders_of(rows), CUTOFF, everyone=True).n == 10
+
+
+@pytest.mark.parametrize(
+    ("period", "last", "kept", "frequency"),
+    [("quarter", date(2025, 6, 30), 1.0, 1.0), ("month", date(2025, 6, 30), 0.0, 1.0), ("week", date(2025, 5, 4), None, 1.0)],
+)
+def test_a_shorter_period_is_told_by_the_same_definitions(period, last, kept, frequency):
+    card = metrics.scorecard(shop_of(orders_of()), last, period)
+
+    assert card["customer_retention_rate"].value == kept
+    assert card["purchase_frequency"].value == frequency

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from loyalty_lab import questions
+from loyalty_lab import metrics, progress, questions
 from loyalty_lab.backtest import CANDIDATES
 from loyalty_lab.questions import forecasts, overview
 from loyalty_lab.results import Fact
@@ -43,17 +44,45 @@ def test_the_start_counts_what_the_shop_holds(demo):
     assert facts["anonymous_share"].value == pytest.approx(demo.shop.orders["customer_id"].isna().mean())
 
 
-def test_kept_and_lost_add_up_to_one(demo):
-    facts = questions.scorecard(demo).facts
+@pytest.fixture(scope="module")
+def card(demo):
+    return questions.scorecard(demo)
 
-    assert facts["customer_retention_rate"].value + facts["churn_rate"].value == pytest.approx(1)
+
+def test_kept_and_lost_add_up_to_one(card):
+    assert card.facts["customer_retention_rate"].value + card.facts["churn_rate"].value == pytest.approx(1)
 
 
-def test_the_lorenz_figure_marks_the_share_that_the_fact_states(demo):
-    found = questions.scorecard(demo)
-    figure = next(figure for figure in found.figures if figure.id == "lorenz")
+def test_the_lorenz_figure_marks_the_share_that_the_fact_states(card):
+    figure = next(figure for figure in card.figures if figure.id == "lorenz")
 
-    assert figure.data["point"] == [0.2, found.facts["top_share"].value]
+    assert figure.data["point"] == [0.2, card.facts["top_share"].value]
+
+
+def test_the_year_of_the_table_of_periods_is_the_scorecards(card):
+    year = card.tables["periods"].query("period == 'year'").set_index("metric")["value"]
+
+    assert {name: pytest.approx(card.facts[name].value) for name in year.index} == year.to_dict()
+
+
+def test_the_claims_are_those_of_the_articles_and_the_trap_of_the_survivors_is_told(card):
+    said = [message.key for message in card.messages if message.key.startswith("claims.here.")]
+
+    assert [claim.key.split(".")[-1] for claim in card.claims] == [key.split(".")[2] for key in said]
+    assert "claims.here.more.trap" in said
+    assert "claims.here.hundreds.not_shown" in said
+
+
+@pytest.mark.parametrize(("mended", "variant"), [(0.0, "same"), (0.02, "same_mended")])
+def test_the_last_report_is_told_with_what_was_mended_since(demo, mended, variant):
+    then = date(2026, 9, 30)
+    told = {name: fact.value + mended * (name == "repeat_customer_rate") for name, fact in metrics.scorecard(demo.shop, then).items()}
+    run = SimpleNamespace(shop=demo.shop, cutoff=demo.cutoff, earlier={"cutoff": then.isoformat(), "facts": told})
+
+    said = overview._since_then(run, progress.since(run.shop, run.cutoff, run.earlier))
+
+    assert (said.key, said.args["mended"]) == (f"scorecard.since.{variant}", int(mended > 0))
+    assert said.args["of"] == 5
 
 
 def test_expected_leavers_are_the_sum_of_the_probabilities(demo):

@@ -35,6 +35,13 @@ def test_three_keys_are_enough_and_the_rest_has_its_documented_default(tmp_path)
         (GOOD + '[[sources]]\nfile = "x"\nprofil = "mapped"\n', ("profil", "Did you mean 'profile'?")),
         (GOOD + '[[sources]]\nfile = "x"\ntable = "order"\n', ("'order'",)),
         (GOOD + "margin = 30\n", ("margin = 30",)),
+        (
+            GOOD + "[targets]\ncustomer_retention = 0.6\n",
+            ("'targets.customer_retention' is unknown", "Did you mean 'customer_retention_rate'?"),
+        ),
+        (GOOD + "[targets]\ncustomer_retention_rate = 60\n", ("targets.customer_retention_rate = 60",)),
+        (GOOD + "[targets]\nnet_promoter_score = nan\n", ("targets.net_promoter_score = nan",)),
+        (GOOD + "[targets]\npurchase_frequency = 0.5\n", ("targets.purchase_frequency = 0.5",)),
         (GOOD + 'languages = ["de"]\n', ("'de'",)),
         (GOOD.replace("Europe/London", "Europe/Londno"), ("'Europe/Londno' is not a time zone",)),
         (GOOD.replace("GBP", "pounds"), ("'pounds'",)),

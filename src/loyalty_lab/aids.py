@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loyalty_lab import pages, playbook
+from loyalty_lab import letters, pages, playbook
 from loyalty_lab.errors import InputError, UsageError, near_match
 from loyalty_lab.language import Texts, clean
 from loyalty_lab.results import write_atomically
@@ -18,6 +18,7 @@ from loyalty_lab.shop import ShopSettings
 
 TEMPLATE = "aids/aids.typ"
 FOLDER = Path("reports") / "aids"
+COMMAND = "loyalty-lab aids SHOP"
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,20 @@ def appendix(texts: Texts, shop: ShopSettings, some: tuple[Aid, ...], batch: str
 
 def _sheet(texts: Texts, shop: ShopSettings, slug: str, batch: str) -> dict[str, Any]:
     sheet = _filled(texts, slug, texts.part(f"aid-{slug}"), shop)
-    reach = {f"shop_{name}": clean(getattr(shop.brand, name)) if getattr(shop.brand, name) else "" for name in ("phone", "hours", "address")}
+    reach = {f"shop_{name}": known(getattr(shop.brand, name)) for name in ("phone", "hours", "address")}
     extra = EXTRAS[slug](texts, shop) if slug in EXTRAS else {}
     return {**sheet, **reach, **extra, "code": code(shop.name, slug, texts.language, batch)}
+
+
+def known(text: str | None) -> str:
+    """Return what a shop says of itself as it is printed; nothing where it says nothing.
+
+    Examples
+    --------
+    >>> known(None), known("12 Mill Lane")
+    ('', '12 Mill Lane')
+    """
+    return clean(text, limit=120) if text else ""
 
 
 def _filled(texts: Texts, where: str, part: Any, shop: ShopSettings) -> Any:
@@ -166,8 +178,6 @@ def _review_address(texts: Texts, shop: ShopSettings) -> dict[str, Any]:
 
 
 def _letter_set(texts: Texts, shop: ShopSettings) -> dict[str, Any]:
-    from loyalty_lab import letters
-
     return letters.blank(texts, shop.name)
 
 
@@ -207,6 +217,7 @@ def write(shop: ShopSettings, languages: Iterable[str], some: tuple[Aid, ...], o
             out.mkdir(parents=True, exist_ok=True)
             write_atomically(path, printed)
         except OSError as error:
-            raise InputError(str(path), f"cannot be written: {error.strerror}", "choose another folder with --out, or free this one") from None
+            remedy = "choose another folder with --out, or free this one"
+            raise InputError(str(path), f"cannot be written: {error.strerror}", remedy) from None
         written.append(path)
     return written

@@ -146,6 +146,7 @@ def playbook(
         str, typer.Option(help="Notebooks with exercises (participant) and solutions (trainer), or without (client).")
     ] = "client",
     timeout: Annotated[int, typer.Option(min=1, metavar="S", help="Seconds one notebook cell may take.")] = 600,
+    warm: Annotated[bool, typer.Option("--warm", help="Fork the kernels from one process: the same bytes, sooner. Linux only.")] = False,
 ) -> None:
     """Run the notebooks of each shop, draw its control groups, write its lists and print its playbook.
 
@@ -164,8 +165,17 @@ def playbook(
         paper=_choices(paper, "--paper", PAPERS)[0],
         edition=_choices(edition, "--edition", tuple(EDITIONS))[0],
         timeout=timeout,
+        warm=warm and _can_fork(),
     )
     raise typer.Exit(_playbooks(shops, order))
+
+
+def _can_fork() -> bool:
+    from loyalty_lab.kernels import can_fork
+
+    if not can_fork():
+        _say("--warm: kernels cannot be forked here; they are started as usual")
+    return can_fork()
 
 
 def _playbooks(shops: list[Path], order) -> int:
@@ -203,6 +213,44 @@ def _progress(shop: Path, steps: int | None) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(shop.name, total=steps)
         yield lambda line: progress.update(task, advance=1, description=f"{shop.name}: {line}")
+
+
+@app.command()
+def aids(
+    shop: Annotated[Path, typer.Argument(metavar="SHOP", help="The shop's folder; or the word demo, to look at them.")],
+    only: Annotated[str | None, typer.Option(metavar="SLUG,...", help="Only these aids, or those of these tactics.")] = None,
+    language: Annotated[str | None, typer.Option(metavar="en,tr", help="Languages; default: those of shop.toml.")] = None,
+    paper: Annotated[str, typer.Option(help="a4 or letter.")] = "a4",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write into; default: SHOP/reports/aids.")] = None,
+    batch: Annotated[
+        str, typer.Option(metavar="WORD", help="A month or a till: gives the cards of this printing a code of their own.")
+    ] = "",
+) -> None:
+    """Print the forms, cards and letters alone, one PDF a language; no exports are read.
+
+    Example: loyalty-lab aids my-shop --only contact-cards,questionnaire --language en,hy
+    """
+    from loyalty_lab import aids as printed
+    from loyalty_lab.language import LOCALES
+
+    some = printed.chosen(part.strip() for part in only.split(",") if part.strip()) if only else printed.AIDS
+    languages, paper = _choices(language, "--language", tuple(LOCALES)), _choices(paper, "--paper", PAPERS)[0]
+    settings, folder = _settings_for_aids(shop)
+    for path in printed.write(settings, languages or settings.languages, some, out or folder, paper, batch):
+        typer.echo(f"{path}: {len(some)} aids")
+
+
+def _settings_for_aids(shop: Path):
+    """The settings of a shop and where its aids go; the word demo stands for the simulated shop, if there is no such folder."""
+    import tomllib
+
+    from loyalty_lab import aids as printed
+    from loyalty_lab.demo import SETTINGS
+    from loyalty_lab.shop import ShopSettings, load_settings
+
+    if str(shop) == "demo" and not shop.exists():
+        return ShopSettings.model_validate(tomllib.loads(SETTINGS)), Path()
+    return load_settings(shop), shop / printed.FOLDER
 
 
 @app.command(name="round")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from loyalty_lab import gains, outlook, pages, spreads, standing, tactics
+from loyalty_lab import aids, gains, outlook, pages, spreads, standing, tactics, teaching
 from loyalty_lab.language import NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Result
@@ -64,9 +64,17 @@ def build(
         "pictures": pages.pictures(book),
         "outlook": [outlook.outlook_page(book, slug) for slug in outlook.SLUGS if slug in results],
         "tactics": practices,
+        "workshop": teaching.workshop(book),
         "rounds": outlook.outlook_page(book, outlook.ROUNDS) if outlook.ROUNDS in results else None,
         "method": pages.method(book),
+        "aids": _aids(book),
     }
+
+
+def _aids(book: Book) -> dict[str, Any] | None:
+    """The forms and cards of the practices in this playbook; None where they need none."""
+    some = aids.for_practices(_in_order(book.results))
+    return aids.appendix(book.texts, book.shop, some, str(book.run["report_date"]), aids.COMMAND) if some else None
 
 
 def _in_order(results: dict[str, Result]) -> list[str]:

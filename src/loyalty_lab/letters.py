@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 TEMPLATE = "aids/merged.typ"
 FOLDER = "letters"
 POSTED = ("letter", "mail")
-SETS = ("follow-up-letters", "thank-and-gift")
+ROTATING = "follow-up-letters"
+SETS = (ROTATING, "thank-and-gift")
 COLUMNS = ("number", "name", "channel", "address", "email", "language", "template", "paragraphs")
 
 
@@ -35,27 +36,29 @@ def blank(texts: Texts, shop: str) -> dict[str, Any]:
     --------
     >>> found = blank(Texts("en"), "Corner Grocer")["letters"]
     >>> [letter["label"] for letter in found[5:7]], found[5]["next"], found[0]["paragraphs"][0]
-    (['Letter F', 'Thanks A'], 'then: Letter A', ['Dear ', {'slot': 'name'}, ','])
+    (['Letter F', 'Letter T1'], 'then: Letter A', ['Dear ', {'slot': 'name'}, ','])
     """
     letters = [_blank(texts, slug, name, shop) for slug in SETS for name in templates(texts, slug)]
     return {"letters": letters, **{part: texts.part(f"letters.{part}") for part in ("closing", "stop")}}
 
 
 def _blank(texts: Texts, slug: str, name: str, shop: str) -> dict[str, Any]:
-    ours = templates(texts, slug)
-    after = ours[(ours.index(name) + 1) % len(ours)]
     letter = texts.part(f"letters.{slug}.{name}")
     told = [texts.part("letters.greeting"), *letter["paragraphs"]]
     return {
-        "label": _label(texts, slug, name),
+        "label": texts.say("letters.label", template=name),
         "about": letter["about"],
-        "next": texts.say("letters.then", label=_label(texts, slug, after)),
+        "next": _next(texts, slug, name),
         "paragraphs": [_with_slots(texts, each, shop) for each in told],
     }
 
 
-def _label(texts: Texts, slug: str, name: str) -> str:
-    return texts.say(f"letters.label.{slug}", template=name)
+def _next(texts: Texts, slug: str, name: str) -> str:
+    """Which letter comes after one; those of thanks follow the occasion."""
+    if slug != ROTATING:
+        return texts.say("letters.occasion")
+    ours = templates(texts, slug)
+    return texts.say("letters.then", label=texts.say("letters.label", template=ours[(ours.index(name) + 1) % len(ours)]))
 
 
 def _with_slots(texts: Texts, paragraph: str, shop: str) -> list[str | dict[str, str]]:
@@ -128,7 +131,7 @@ def _keep(path: Path, content: bytes) -> None:
 
 
 def merged(desk: Desk, slug: str, people: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return one letter for each person on a list of letters, in the order of the list: what stands in it, for print and for a mail merge."""
+    """Return one letter for each person on a list of letters, in its order: who gets it, and what it says in print and in a mail merge."""
     home = desk.shop.settings.languages[0]
     ours = templates(Texts(home), slug)
     if not ours:
@@ -169,13 +172,13 @@ def _letter(desk: Desk, slug: str, person: Any, language: str, name: str) -> dic
         "address": told["address"],
         "email": told["email"],
         "language": language,
-        "template": _label(texts, slug, name),
+        "template": name,
         "told": _said(texts, slug, name, told["name"], _plain(shop)),
         "shown": {
             "lang": language,
             "region": LOCALES[language][-2:],
             "to": [line for line in (shown, _printable(told["address"])) if line],
-            "code": f"{clean(told['merged_id'])} · {_label(texts, slug, name)}",
+            "code": f"{clean(told['merged_id'])} · {name}",
             "paragraphs": _said(texts, slug, name, shown, clean(shop)),
         },
     }
@@ -219,8 +222,7 @@ def _document(desk: Desk, letters: list[dict[str, Any]]) -> dict[str, Any]:
         **pages.face(shop, shop.languages[0]),
         "doc": {"title": texts.say("aids.letters"), "foot": "", "keywords": [], "timestamp": desk.report_date.isoformat()},
         "t": {"page_of": ""},
-        "address": clean(shop.brand.address) if shop.brand.address else "",
-        "phone": clean(shop.brand.phone) if shop.brand.phone else "",
+        "address": [clean(line, limit=120) for line in (shop.brand.address, shop.brand.phone) if line],
         "date": {language: Texts(language).date(desk.report_date) for language in LOCALES},
         "letters": [letter["shown"] for letter in letters],
     }

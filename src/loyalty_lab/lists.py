@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,12 @@ CONTACT_FIELDS = {"phone": "phone", "mail": "email", "letter": "address"}
 COLUMNS = ("number", "name", "contact", "reason", "rank", "at_stake", "channel", "kind", "list", "outcome")
 WIDTHS = (14, 24, 34, 60, 7, 11, 11, 24, 22, 26)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+Post = Callable[[Desk, str, pd.DataFrame, Path], None]
 
 
 def make_lists(
     shop_folder: Path, shop: Shop, candidates: dict[str, pd.DataFrame], found: dict[str, Result], *,
-    cutoff: date, report_date: date, horizon_days: int, out: Path,
+    cutoff: date, report_date: date, horizon_days: int, out: Path, post: Post | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Decide who is contacted about what, write the ledger, then the lists.
 
@@ -50,6 +52,8 @@ def make_lists(
         How long a round runs.
     out : pathlib.Path
         Folder of the lists.
+    post : callable, optional
+        Called for each campaign once its list is written, with the desk, its slug, the people on it and the folder.
 
     Returns
     -------
@@ -74,7 +78,10 @@ def make_lists(
     chosen |= {slug: Chosen(frame, len(frame)) for slug, frame in frames.items() if slug not in campaigns}
     out.mkdir(parents=True, exist_ok=True)
     worth = gains.joined(found)
-    return [_write(desk, slug, chosen[slug], worth[slug], out) for slug in sorted(chosen)]
+    entries = [_write(desk, slug, chosen[slug], worth[slug], out) for slug in sorted(chosen)]
+    for slug in sorted(campaigns) if post else ():
+        post(desk, slug, chosen[slug].people, out)
+    return entries
 
 
 def read_salt(shop_folder: Path) -> str:

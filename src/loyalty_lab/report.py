@@ -23,6 +23,7 @@ from loyalty_lab.study import EARLIER_FILE, FORECAST_PARTS, ROUNDS_FILE
 if TYPE_CHECKING:
     import pandas as pd
 
+    from loyalty_lab.lists import Post
     from loyalty_lab.shop import Shop
 
 Step = Callable[[str], None]
@@ -40,6 +41,7 @@ class Order:
     paper: str = "a4"
     edition: str = "client"
     timeout: int = 600
+    warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Rep
 
 
 def _make(shop_folder: Path, order: Order, step: Step) -> Report:
+    from loyalty_lab import letters
+
     chosen = run.pages(order.only)
     step("reading the exports")
     taken = intake.read(shop_folder)
@@ -93,9 +97,9 @@ def _make(shop_folder: Path, order: Order, step: Step) -> Report:
         _write_rounds(shop_folder, cutoff, stage)
         earlier = _write_earlier(shop_folder, _place(shop_folder, order, cutoff).parent, cutoff, stage)
         done = partial(_told, step)
-        outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, done, order.edition)
+        outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, done, order.edition, order.warm)
         step("drawing arms and writing lists")
-        actions = write_lists(shop_folder, shop, cutoff, report_date, horizon_days, stage)
+        actions = write_lists(shop_folder, shop, cutoff, report_date, horizon_days, stage, partial(letters.write, paper=order.paper))
         about = _about(taken, order, cutoff, report_date, horizon_days)
         about["inputs"] = [*about["inputs"], *earlier]
         for language in order.languages or tuple(shop.settings.languages):
@@ -219,16 +223,17 @@ def _returned(shop_folder: Path) -> list[str]:
     return [digest for _, digest in returned.digests(shop_folder / returned.FOLDER)]
 
 
-def write_lists(shop_folder: Path, shop: Shop, cutoff: date, report_date: date, horizon_days: int, stage: Path) -> list[dict[str, Any]]:
-    """Draw arms and write lists from the results of the notebooks in `stage`; what `lists.make_lists` returns."""
+def write_lists(
+    shop_folder: Path, shop: Shop, cutoff: date, report_date: date, horizon_days: int, stage: Path, post: Post | None = None
+) -> list[dict[str, Any]]:
+    """Draw arms and write lists, and what is posted, from the results of the notebooks in `stage`; what `lists.make_lists` returns."""
     from loyalty_lab import gains, lists
 
     slugs = [tactic.slug for tactic in tactics.CATALOGUE]
     found = {slug: results.load(path) for slug in (*slugs, gains.ROUNDS) if (path := stage / "results" / f"{slug}.json").exists()}
     candidates = {slug: _candidates(stage, slug) for slug, result in found.items() if slug in slugs and result.status == "ready"}
-    actions = lists.make_lists(
-        shop_folder, shop, candidates, found, cutoff=cutoff, report_date=report_date, horizon_days=horizon_days, out=stage / "lists"
-    )
+    when = {"cutoff": cutoff, "report_date": report_date, "horizon_days": horizon_days}
+    actions = lists.make_lists(shop_folder, shop, candidates, found, **when, out=stage / "lists", post=post)
     _write_json(stage / "results" / "actions.json", results.plain(actions))
     return actions
 
@@ -263,6 +268,8 @@ def _print_pages(
     pages = document.build(found, actions, shop.settings, report_json(taken, about["cutoff"], language), about, language)
     results.write_atomically(stage / f"playbook-{language}.pdf", playbook.pdf(pages, paper))
     results.write_atomically(stage / f"playbook-{language}.html", playbook.html(pages).encode())
+    if about["edition"] == "trainer":
+        results.write_atomically(stage / f"slides-{language}.pdf", playbook.pdf(pages, paper, "slides.typ"))
 
 
 def report_json(taken: intake.Intake, cutoff: str, language: str = "en") -> dict[str, Any]:

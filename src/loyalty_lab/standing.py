@@ -10,6 +10,7 @@ from loyalty_lab.pages import SIX, Book
 from loyalty_lab.results import Claim, Result
 
 PERIODS = ("year", "quarter", "month", "week")
+MORE_THAN_CHANCE = " *"
 DIFFERENCES = {"share": "tenths", "ratio": "score"}  # how a difference of such values is written
 
 
@@ -66,16 +67,15 @@ def _name(book: Book, metric: str) -> str:
 
 
 def _cell(book: Book, result: Result, row: dict[str, Any]) -> str:
-    """One metric of one period: the value, how many stand behind it, and the same a year before."""
+    """One metric of one period: the value, the same a year before, a mark where that is more than chance, and how many are behind it."""
     if not row["n"]:
         return NOTHING
     unit, n = result.facts[row["metric"]].unit, book.texts.say("scorecard.periods.n", n=row["n"])
     if row["value"] is None:
         return f"{book.texts.say('scorecard.periods.few')}\n{n}"
-    lines = [book.texts.value(row["value"], unit), n]
-    if row["before"] is not None:
-        lines.append(book.texts.say("scorecard.periods.before", value=book.texts.value(row["before"], unit)))
-    return "\n".join(lines)
+    before = "" if row["before"] is None else f" ({book.texts.value(row['before'], unit)})"
+    mark = MORE_THAN_CHANCE if row["verdict"] in ("up", "down") else ""
+    return f"{book.texts.value(row['value'], unit)}{before}{mark}\n{n}"
 
 
 def _since(book: Book, result: Result) -> dict[str, Any] | None:

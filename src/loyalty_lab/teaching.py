@@ -34,6 +34,19 @@ def lesson(book: Book, result: Result) -> dict[str, Any] | None:
     }
 
 
+def workshop(book: Book) -> dict[str, Any] | None:
+    """The trainer's page of plans: how to spend ninety minutes or a day with the book."""
+    if book.run.get("edition") != "trainer":
+        return None
+    part = book.texts.part("workshop")
+    plans = [{"label": part[plan]["label"], "rows": [_planned(book, step) for step in part[plan]["step"]]} for plan in ("short", "day")]
+    return {name: part[name] for name in ("kicker", "title", "section", "needs", "head", "foot")} | {"plans": plans}
+
+
+def _planned(book: Book, step: dict[str, Any]) -> list[str]:
+    return [book.texts.count(step["minutes"]), step["what"], step["how"]]
+
+
 def _facilitate(book: Book, slug: str) -> dict[str, Any]:
     """The facilitator's part: aim, minutes, questions to ask, mistakes to expect."""
     part = book.texts.part(f"{slug}.facilitate")

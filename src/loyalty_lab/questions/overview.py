@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loyalty_lab.questions.asked import Run
 
 ATTENTION = "follow-up-letters"
+MOST_TOLD = 5
 
 
 def start_here(run: Run) -> Findings:
@@ -96,7 +97,7 @@ def _moved(run: Run, by_period: pd.DataFrame, since: pd.DataFrame) -> Iterable[M
         yield Message(key=f"scorecard.rhythm.{progress.too_short(gap) or 'all'}", args={"gap": gap})
     shorter = by_period[by_period["period"] != "year"]
     moved = shorter[shorter["verdict"].isin([progress.UP, progress.DOWN]) & (shorter["metric"] != "churn_rate")]
-    for row in moved.itertuples():
+    for row in moved.head(MOST_TOLD).itertuples():  # the page's table marks them all
         args = {"metric": f"metrics.{row.metric}.short", "period": f"scorecard.period.{row.period}"}
         yield Message(key=f"scorecard.season.{row.verdict}", args=args)
     if moved.empty:

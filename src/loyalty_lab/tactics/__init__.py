@@ -42,10 +42,24 @@ class Tactic:
 
 CATALOGUE = (
     Tactic(1, "vital-few", "watch", ("orders",), ("orders.margin_amount",)),
+    Tactic(
+        2,
+        "exceed-expectations",
+        "duty",
+        ("orders", "surveys.csat"),
+        ("surveys.care", "surveys.answered_at", "orders.branch_id", "orders.staff_id", "tickets.promised_by"),
+    ),
     Tactic(4, "thank-and-gift", "campaign", ("orders",), ("contacts.purpose",)),
     Tactic(7, "follow-up-letters", "campaign", ("orders",), ("contacts.template_id", "contacts.outcome")),
     Tactic(
         9, "answer-fast", "duty", ("orders", "tickets.first_reply_at"), ("tickets.promised_by", "tickets.resolved_at", "tickets.category")
+    ),
+    Tactic(
+        15,
+        "fast-delivery",
+        "duty",
+        ("orders", "deliveries.delivered_at", "deliveries.promised_at"),
+        ("deliveries.dispatched_at", "deliveries.method", "deliveries.fee", "customers.region"),
     ),
 )
 
