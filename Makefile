@@ -26,7 +26,7 @@ playbook: setup ## Make a demo shop in build/demo and print its playbook
 
 test: setup ## Run every test: modules, notebooks against their stored outputs, documentation
 	$(BIN)/python -m pytest -n 2 --dist loadfile
-	$(BIN)/python -m pytest --nbval --nbval-current-env -o addopts= notebooks
+	JUPYTER_PATH=src/loyalty_lab/kernels/jupyter $(BIN)/python -m pytest --nbval --nbval-kernel-name loyalty-lab-warm -o addopts= notebooks
 
 check: setup ## Look for faults of style
 	$(BIN)/ruff check .

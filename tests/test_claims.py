@@ -44,12 +44,14 @@ def survivors() -> Shop:
 
 
 def test_the_best_fifth_is_told_of_buyers_and_of_everybody():
-    shop = shop_of([("a", "2025-03-01", 80), *((name, "2025-03-01", 5) for name in "bcde"), *((name, "2023-03-01", 5) for name in "fghij")])
+    rows = [(f"big{who}", "2025-03-01", 80) for who in range(10)] + [(f"c{who}", "2025-03-01", 5) for who in range(40)]
+    rows += [(f"gone{who}", "2023-03-01", 5) for who in range(50)]
 
-    pareto = said(shop, "pareto")
+    pareto = said(shop_of(rows), "pareto")
 
-    assert (pareto.fact.value, pareto.fact.n) == (0.8, 5)
-    assert (pareto.args["all"], pareto.args["all_n"]) == (0.85, 10)
+    assert (pareto.fact.value, pareto.fact.n) == (0.8, 50)
+    assert (pareto.args["all"], pareto.args["all_n"]) == (0.85, 100)
+    assert said(shop_of(rows[:29]), "pareto").variant == "few"
 
 
 def test_who_stays_is_taken_for_who_spends_more_unless_compared_with_himself(survivors):

@@ -30,9 +30,9 @@ def sentences(part, path=""):
 
 
 def wrong_words(texts, language):
-    avoided = [word for term in TERMS.values() for word in term.get("avoid", {}).get(language, [])]
-    found = ((path, word) for path, text in sentences(texts) for word in avoided if plain(word, language) in plain(text, language))
-    return list(found)
+    avoided = {word: plain(word, language) for term in TERMS.values() for word in term.get("avoid", {}).get(language, [])}
+    told = [(path, plain(text, language)) for path, text in sentences(texts)]
+    return [(path, word) for path, text in told for word, sought in avoided.items() if sought in text]
 
 
 @pytest.mark.parametrize("term", TERMS)

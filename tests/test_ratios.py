@@ -23,6 +23,13 @@ def test_a_surer_level_makes_the_interval_wider():
     assert lower < low < high < higher
 
 
+def test_two_values_that_move_alike_are_compared_more_surely():
+    then, now = proportions.share(48, 80), proportions.share(56, 80)
+    widths = [high - low for low, high, _ in (ratios.change(then, now, alike).interval for alike in (0.0, 0.5, 0.9))]
+
+    assert widths[0] > widths[1] > widths[2] > 0
+
+
 def test_what_has_no_value_has_no_change():
     nothing = Fact(value=None, unit="share", n=0)
 

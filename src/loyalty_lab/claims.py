@@ -72,7 +72,7 @@ def beside(shop: Shop, cutoff: date, letters: dict[str, Any] | None = None) -> l
     >>> orders = pd.DataFrame({"customer_id": list("abcde"), "ordered_at": pd.to_datetime("2025-03-01"), "net_amount": [80.0, 5, 5, 5, 5]})
     >>> shop = Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {"orders": orders})
     >>> [(each.name, each.variant) for each in beside(shop, date(2025, 12, 31))][:3]
-    [('pareto', 'both'), ('cheaper', 'none'), ('times', 'none')]
+    [('pareto', 'few'), ('cheaper', 'none'), ('times', 'none')]
     """
     return [
         _pareto(shop, cutoff),
@@ -91,6 +91,8 @@ def _pareto(shop: Shop, cutoff: date) -> Saying:
     buyers, everyone = (metrics.top_share(shop.orders, cutoff, everyone=whole) for whole in (False, True))
     if buyers.value is None:
         return Saying("pareto")
+    if buyers.n < FEWEST:
+        return Saying("pareto", "few", None, {"n": buyers.n})
     ends = dict(zip(("all_low", "all_high"), everyone.interval, strict=False))
     return Saying("pareto", "both", buyers, {"all": everyone.value, "all_n": everyone.n, **ends})
 

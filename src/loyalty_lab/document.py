@@ -67,11 +67,11 @@ def build(
         "workshop": teaching.workshop(book),
         "rounds": outlook.outlook_page(book, outlook.ROUNDS) if outlook.ROUNDS in results else None,
         "method": pages.method(book),
-        "aids": _aids(book),
+        "aids": forms(book),
     }
 
 
-def _aids(book: Book) -> dict[str, Any] | None:
+def forms(book: Book) -> dict[str, Any] | None:
     """The forms and cards of the practices in this playbook; None where they need none."""
     some = aids.for_practices(_in_order(book.results))
     return aids.appendix(book.texts, book.shop, some, str(book.run["report_date"]), aids.COMMAND) if some else None

@@ -122,7 +122,7 @@ def write(desk: Desk, slug: str, people: pd.DataFrame, out: Path, paper: str = "
     _keep(folder / f"{slug}.csv", _csv(letters))
     posted = [letter for letter in letters if letter["channel"] == "letter"]
     if posted:
-        _keep(folder / f"{slug}.pdf", playbook.pdf(_document(desk, posted), paper, TEMPLATE))
+        _keep(folder / f"{slug}.pdf", playbook.pdf(document(desk, posted), paper, TEMPLATE))
 
 
 def _keep(path: Path, content: bytes) -> None:
@@ -215,7 +215,8 @@ def _on_paper(told: dict[str, Any]) -> str:
     return "\n\n".join([*told["body"], f"{told['closing']}\n{told['sign']}", told["stop"]])
 
 
-def _document(desk: Desk, letters: list[dict[str, Any]]) -> dict[str, Any]:
+def document(desk: Desk, found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put together the document of filled-in letters, for `playbook.pdf` with their template."""
     shop = desk.shop.settings
     texts = Texts(shop.languages[0])
     return {
@@ -224,5 +225,5 @@ def _document(desk: Desk, letters: list[dict[str, Any]]) -> dict[str, Any]:
         "t": {"page_of": ""},
         "address": [clean(line, limit=120) for line in (shop.brand.address, shop.brand.phone) if line],
         "date": {language: Texts(language).date(desk.report_date) for language in LOCALES},
-        "letters": [letter["shown"] for letter in letters],
+        "letters": [letter["shown"] for letter in found],
     }

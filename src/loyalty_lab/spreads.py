@@ -153,7 +153,9 @@ def _break_even(book: Book, result: Result, kind: str) -> str:
     if value and value.break_even_rate is not None and value.break_even_rate > 1:
         return book.say("worth.never_text")
     if value and value.break_even_rate is not None:
-        return book.say("worth.duty_rate" if kind == "duty" else "worth.break_even_text", rate=rate(book, value.break_even_rate))
+        own, shared = f"{result.notebook}.break_even", "worth.duty_rate" if kind == "duty" else "worth.break_even_text"
+        words = {"rate": rate(book, value.break_even_rate)}
+        return book.optional(own, **words) or book.say(shared, **words)
     return book.say({"duty": "worth.duty_text", "watch": "worth.watch_text"}.get(kind, "worth.break_even_none"))
 
 

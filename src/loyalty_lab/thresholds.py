@@ -1,4 +1,4 @@
-"""Lines in spending: where tiers begin, who stands just below one, and whether people filled up to it."""
+"""Lines in spending: where tiers begin, who stands just below one, whether people filled up to it, and what jumps at it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab import records
+from loyalty_lab.estimates import NOTHING, Estimate, estimate
 from loyalty_lab.proportions import Z
 from loyalty_lab.records import within, year_to
 
@@ -26,13 +27,14 @@ FEWEST, ALPHA = 5.0, 0.05
 ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 8.0)
 USUAL = (0.20, 0.95)
 CENT = 0.01
+BAND, FEWEST_BESIDE = 0.3, 30
 
 
 @dataclass(frozen=True)
 class Density:
     """How many amounts lie just above and just below a line, and how many a smooth curve through all others expects there.
 
-    `p` is the chance of so many above if nobody filled up; `spread` the standard error of what is expected just above.
+    `p` is the chance of so many above if nobody filled up; `filled_ends` the 95% interval of `filled`.
     """
 
     at: float
@@ -40,7 +42,7 @@ class Density:
     above_expected: float
     below: int
     below_expected: float
-    spread: float
+    filled_ends: tuple[float, float]
     p: float
 
     @property
@@ -52,13 +54,6 @@ class Density:
     def filled(self) -> float:
         """The share of those who would have stayed just below that filled up to the line."""
         return max(0.0, self.above - self.above_expected) / self.below_expected
-
-    @property
-    def filled_ends(self) -> tuple[float, float]:
-        """The 95% interval of `filled`: chance in what was counted above, and in the curve."""
-        half = Z * float(np.hypot(np.sqrt(self.above), self.spread)) / self.below_expected
-        middle = (self.above - self.above_expected) / self.below_expected
-        return max(0.0, middle - half), min(1.0, max(0.0, middle + half))
 
 
 def baskets(shop: Shop) -> pd.DataFrame:
@@ -138,14 +133,16 @@ def _parting(spend: np.ndarray, inside: np.ndarray) -> float | None:
     return float(spend[order][best]) if (hit - miss)[best] >= FITS else None
 
 
-def just_below(spend: pd.Series, lines: Iterable[float], share: float = NEAR) -> pd.DataFrame:
-    """Return who stands at most so far below the next line.
+def just_below(spend: pd.Series, lines: Iterable[float], held: pd.Series | None = None, share: float = NEAR) -> pd.DataFrame:
+    """Return who stands at most so far below the next line, and is not above it already.
 
     Parameters
     ----------
     spend : pandas.Series
         By customer.
     lines : iterable of float
+    held : pandas.Series, optional
+        By customer, the line of the tier they hold, whatever they spent lately; missing where they hold none.
     share : float
         How far is near, as a share of the line.
 
@@ -162,7 +159,8 @@ def just_below(spend: pd.Series, lines: Iterable[float], share: float = NEAR) ->
     ahead = np.sort(np.array([*lines, np.inf], dtype="float64"))
     line = ahead[np.minimum(np.searchsorted(ahead, spend.to_numpy(), side="right"), len(ahead) - 1)]
     people = pd.DataFrame({"spend": spend, "line": line}).assign(missing=line - spend.to_numpy())
-    return people[np.isfinite(line) & (people["missing"] <= share * people["line"])]
+    above = False if held is None else held.reindex(spend.index).to_numpy() >= line
+    return people[np.isfinite(line) & (people["missing"] <= share * people["line"]) & ~np.asarray(above, dtype="bool")]
 
 
 def density(amounts: pd.Series | np.ndarray, at: float) -> Density | None:
@@ -211,12 +209,20 @@ def density(amounts: pd.Series | np.ndarray, at: float) -> Density | None:
     one, other = float(expected[above].sum()), float(expected[below].sum())
     if min(one, other) < FEWEST:
         return None
-    way = expected[above] @ powers[above]
-    spread = float(np.sqrt(scatter * way @ covariance @ way))
-    found = int(counts[above].sum())
+    ways = expected[above] @ powers[above], expected[below] @ powers[below]
+    found, spread = int(counts[above].sum()), float(np.sqrt(scatter * ways[0] @ covariance @ ways[0]))
     # Of a mean that is itself uncertain: as if it lay one standard error higher.
     p = float(pdtrc(max(found - 1, 0) / scatter, (one + spread) / scatter))
-    return Density(float(at), found, one, int(counts[below].sum()), other, spread, p)
+    ends = _filled_ends(found, one, other, ways, scatter * covariance)
+    return Density(float(at), found, one, int(counts[below].sum()), other, ends, p)
+
+
+def _filled_ends(found: int, one: float, other: float, ways: tuple[np.ndarray, np.ndarray], covariance: np.ndarray) -> tuple[float, float]:
+    """The interval of the share that filled up: chance in what was counted above, in how many came near, and in the curve."""
+    middle = (found - one) / other
+    way = ways[0] + middle * ways[1]
+    half = Z * float(np.sqrt(found + middle**2 * other + way @ covariance @ way)) / other
+    return max(0.0, middle - half), min(1.0, max(0.0, middle + half))
 
 
 def _poisson(powers: np.ndarray, counts: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
@@ -257,6 +263,50 @@ def _round_amounts(amounts: pd.Series) -> list[float]:
     low, high = amounts.quantile(list(USUAL))
     sizes = range(int(np.floor(log(low, 10))), int(np.ceil(log(high, 10))) + 1)
     return [number * 10.0**size for size in sizes for number in ROUND if low <= number * 10.0**size <= high]
+
+
+def jump(amounts: pd.Series, outcome: pd.Series, at: float) -> Estimate:
+    """Return by how much an outcome jumps at a line (regression discontinuity): just above it less just below.
+
+    Straight lines are fitted on both sides to those within 30% of the line, the nearer the heavier (triangular weights). It tells what
+    crossing the line changes only if nobody can buy up to it: look at `density` first.
+
+    Parameters
+    ----------
+    amounts : pandas.Series
+        What the line was drawn in.
+    outcome : pandas.Series
+        What came after, numbers or truth values; same index.
+    at : float
+        The line, above zero.
+
+    Returns
+    -------
+    estimates.Estimate
+        Standard errors hold whatever the scatter (HC1). Nothing where fewer than thirty stand on either side.
+
+    References
+    ----------
+    Hahn, Todd, van der Klaauw (2001), Identification and estimation of treatment effects with a regression-discontinuity design,
+    Econometrica 69.
+
+    Examples
+    --------
+    >>> amounts = pd.Series(np.linspace(70.0, 130.0, 601))
+    >>> round(jump(amounts, 0.01 * amounts + 2.0 * (amounts >= 100), 100.0).value, 6)
+    2.0
+    """
+    x = amounts.to_numpy(dtype="float64") / at - 1
+    near = np.abs(x) < BAND
+    x, y, above = x[near], outcome.to_numpy(dtype="float64")[near], x[near] >= 0
+    if min(above.sum(), (~above).sum()) < FEWEST_BESIDE:
+        return NOTHING
+    lines = np.column_stack([above, np.ones_like(x), x, x * above])
+    heavy = lines.T * (1 - np.abs(x) / BAND)
+    inverse = np.linalg.inv(heavy @ lines)
+    slope = inverse @ heavy @ y
+    scores = inverse @ heavy * (y - lines @ slope)
+    return estimate(slope[0], float(np.sqrt((scores[0] ** 2).sum() * len(y) / (len(y) - lines.shape[1]))))
 
 
 def round_amount(amount: float) -> float:

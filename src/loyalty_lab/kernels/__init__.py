@@ -21,7 +21,7 @@ SPECS = Path(__file__).parent / "jupyter"
 
 
 class Forked:
-    """A forked kernel, as much of `subprocess.Popen` as its keeper asks for; it is the nursery's child, so its exit code is not ours to see."""
+    """A forked kernel, as much of `subprocess.Popen` as its keeper asks for; the nursery's child, so its exit code is not ours to see."""
 
     stdin = stdout = stderr = None
 
@@ -58,17 +58,25 @@ class Nursery:
     def __init__(self) -> None:
         self.owner = os.getpid()
         ours, theirs = socket.socketpair()
-        with theirs:
+        with ours, theirs:
             command = [sys.executable, "-m", "loyalty_lab.kernels.nursery", str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-        self._line = ours.makefile("rwb")
+            self._line = ours.makefile("rwb")
 
     @classmethod
     def here(cls) -> Nursery:
         """Return this process's nursery, a new one after a fork or where the old one has died."""
         if cls._here is None or cls._here.owner != os.getpid() or cls._here.process.poll() is not None:
+            if cls._here is not None:
+                cls._here.close()
             cls._here = cls()
         return cls._here
+
+    def close(self) -> None:
+        """Hang up: the process ends, and with it the kernels forked from it."""
+        self._line.close()
+        if self.owner == os.getpid():
+            self.process.wait()
 
     def fork(self, arguments: list[str], folder: str, environment: dict[str, str]) -> Forked:
         """Fork a kernel with these arguments, in this folder and environment.
@@ -90,6 +98,8 @@ class WarmProvisioner(LocalProvisioner):
     """Starts a kernel by a fork; where that cannot be, as any other kernel is started."""
 
     async def launch_kernel(self, cmd: list[str], **more: Any) -> Any:
+        if not can_fork():
+            return await super().launch_kernel(cmd, **more)
         try:
             arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
             self.process = Nursery.here().fork(arguments, more.get("cwd") or os.getcwd(), dict(more.get("env") or os.environ))

@@ -50,9 +50,17 @@ CATALOGUE = (
         ("surveys.care", "surveys.answered_at", "orders.branch_id", "orders.staff_id", "tickets.promised_by"),
     ),
     Tactic(4, "thank-and-gift", "campaign", ("orders",), ("contacts.purpose",)),
+    Tactic(5, "loyalty-card", "campaign", ("orders", "customers.card_joined_at"), ("orders.discount_amount", "customers.vip_tier")),
     Tactic(7, "follow-up-letters", "campaign", ("orders",), ("contacts.template_id", "contacts.outcome")),
     Tactic(
         9, "answer-fast", "duty", ("orders", "tickets.first_reply_at"), ("tickets.promised_by", "tickets.resolved_at", "tickets.category")
+    ),
+    Tactic(
+        11,
+        "ask-every-time",
+        "duty",
+        ("orders", "surveys.csat"),
+        ("surveys.answered_at", "surveys.nps", "surveys.care", "surveys.order_id"),
     ),
     Tactic(
         15,
@@ -60,6 +68,13 @@ CATALOGUE = (
         "duty",
         ("orders", "deliveries.delivered_at", "deliveries.promised_at"),
         ("deliveries.dispatched_at", "deliveries.method", "deliveries.fee", "customers.region"),
+    ),
+    Tactic(
+        17,
+        "easy-returns",
+        "duty",
+        ("orders", "returns.decision"),
+        ("returns.decided_at", "returns.refunded_at", "returns.reason", "returns.amount"),
     ),
 )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from loyalty_lab import candidates, experiences, records, worth
 from loyalty_lab.proportions import share
 from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
+from loyalty_lab.waits import reached, waiting_curve
 from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
@@ -102,32 +102,6 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people, "phone", at_stake="save_value")
 
 
-def waiting_curve(wait: pd.Series, replied: pd.Series) -> pd.DataFrame:
-    """Estimate the share of tickets with a first reply by each length of wait (Kaplan-Meier).
-
-    Parameters
-    ----------
-    wait : pandas.Series
-        Days from opening to the reply, or so far.
-    replied : pandas.Series
-        False where the wait goes on.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per length at which somebody got a reply: `days`, `at_risk`, `replied`, `share`.
-
-    Examples
-    --------
-    >>> waiting_curve(pd.Series([1.0, 2.0, 3.0]), pd.Series([True, False, True]))["share"].round(3).tolist()
-    [0.333, 1.0]
-    """
-    days, answered = np.unique(wait[replied].to_numpy(), return_counts=True)
-    at_risk = len(wait) - np.searchsorted(np.sort(wait.to_numpy()), days)
-    share = 1 - np.cumprod(1 - answered / np.maximum(at_risk, 1))
-    return pd.DataFrame({"days": days, "at_risk": at_risk, "replied": answered, "share": share})
-
-
 def _tickets(shop: Shop, cutoff: date) -> pd.DataFrame:
     """All tickets with known customers: `wait` so far in days, `replied`, `open`, `overdue`."""
     end = pd.Timestamp(cutoff) + DAY
@@ -172,16 +146,10 @@ def _wait_facts(tickets: pd.DataFrame, curve: pd.DataFrame, cutoff: date) -> dic
     kept = int((done.reindex(due.index) <= due["promised_by"]).sum())
     return {
         "tickets": Fact(value=len(tickets), unit="count", window=window),
-        "median_wait": Fact(value=_reached(curve, 0.5), unit="days", n=len(tickets), window=window),
-        "p90_wait": Fact(value=_reached(curve, 0.9), unit="days", n=len(tickets), window=window),
+        "median_wait": Fact(value=reached(curve, 0.5), unit="days", n=len(tickets), window=window),
+        "p90_wait": Fact(value=reached(curve, 0.9), unit="days", n=len(tickets), window=window),
         "promises_kept": share(kept, len(due), window),
     }
-
-
-def _reached(curve: pd.DataFrame, share: float) -> float | None:
-    """Days by which so large a share had a reply; None where the curve ends below it."""
-    days = curve.loc[curve["share"] >= share - 1e-12, "days"]
-    return round(float(days.iloc[0]), 2) if len(days) else None
 
 
 def _open_facts(tickets: pd.DataFrame) -> dict[str, Fact]:

@@ -23,7 +23,7 @@ LOW = {"goods": ("csat", 2), "care": ("care", 2), "recommend": ("nps", 6)}
 PATIENCE_DAYS, PROMPT_DAYS, OPEN_DAYS = 7, 2, 60
 ADVERTISING = ("thanks", "offer", "preview")
 PERIODS = {"week": "W-SUN", "month": "M", "quarter": "Q"}
-ENOUGH, SHOWN, HANDFUL = 15, 8, 20
+ENOUGH, SHOWN, HANDFUL = 15, 6, 20
 
 
 def diagnose(shop: Shop, cutoff: date) -> Findings:
@@ -55,7 +55,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     marks = year[year["csat"].notna()]
     kind, chart = by_period(marks["asked_at"], marks["best"])
     silence = bool(len(everyone)) and not everyone["answered"].all()
-    facts = _answer_facts(shop, year, cutoff, silence) | _mark_facts(shop, marks, chart, cutoff)
+    facts = _mark_facts(shop, marks, chart, cutoff) | _answer_facts(shop, year, cutoff, silence)
     facts |= _care_facts(shop, everyone, cutoff) | followed.facts
     headline = "none" if not year["answered"].any() else "open" if facts["open"].value else "clear"
     stand = "none" if headline == "none" else "answers" if silence else "unasked"

@@ -149,7 +149,7 @@ def _unrecovered(shop: Shop, cutoff: date) -> pd.DataFrame:
     contacts = contacts[contacts["direction"].ne("in") & contacts["purpose"].isin(PERSONAL)]
     since = {"ordered_at": orders[orders["net_amount"] > 0], "sent_at": contacts}
     for moment, rows in since.items():
-        latest = last["customer_id"].map(rows.groupby("customer_id")[moment].max()).astype("datetime64[us]")
+        latest = rows.groupby("customer_id")[moment].max().reindex(last["customer_id"]).set_axis(last.index)
         last = last[~(latest.dt.normalize() > last["at"].dt.normalize())]
     scores = last[SCORES].astype("float64").fillna(BEST)
     return last.assign(about=(scores["csat"] < scores["care"]).map({True: "goods", False: "care"}))

@@ -11,7 +11,7 @@ from loyalty_lab import candidates, experiences, records, worth
 from loyalty_lab.proportions import by_group, share
 from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
-from loyalty_lab.tactics.answer_fast import waiting_curve
+from loyalty_lab.waits import waiting_curve
 from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SLUG = "fast-delivery"
 LATELY_DAYS = 14
-BARS = 4
+BARS = {1: 5, 2: 3}  # by how many ways of grouping there are
 A_WORD = ("support", "info")
 DAY = pd.Timedelta(days=1)
 MOMENT = pd.Timedelta(microseconds=1)
@@ -165,10 +165,11 @@ def _curve(every: pd.DataFrame, window: records.Window) -> pd.DataFrame:
 
 def _where(due: pd.DataFrame) -> pd.DataFrame:
     """Share of late deliveries by region and by carrier, most often late first; `by` says which of the two a row is."""
-    parts = [by_group(due[by], due["late"]).head(BARS).assign(by=by) for by in ("region", "method") if due[by].nunique() > 1]
+    parts = [by_group(due[by], due["late"]).assign(by=by) for by in ("region", "method") if due[by].nunique() > 1]
     if not parts:
         return by_group(due["region"], due["late"]).iloc[:0].assign(by="")
-    return pd.concat(parts).sort_values(["share", "n", "group"], ascending=[False, False, True], ignore_index=True)
+    worst = pd.concat([part.head(BARS[len(parts)]) for part in parts])
+    return worst.sort_values(["share", "n", "group"], ascending=[False, False, True], ignore_index=True)
 
 
 def _owed(shop: Shop, every: pd.DataFrame, cutoff: date) -> pd.DataFrame:

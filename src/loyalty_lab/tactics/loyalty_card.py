@@ -131,7 +131,7 @@ def _days(shop: Shop, cutoff: date) -> pd.DataFrame:
     own = ((age - days["since_last"]) / (days["visit"] - 2).where(days["visit"] > 2)).fillna(days["since_last"].median())
     return days.assign(
         came=np.select([days["visit"] == 1, days["since_last"] <= USUAL * own], ["first", "usual"], "late"),
-        card=days["customer_id"].map(card).dt.normalize(),
+        card=pd.Series(card.reindex(days["customer_id"]).to_numpy(), days.index).dt.normalize(),
         over=days["day"] + pd.Timedelta(days=DAYS) <= pd.Timestamp(cutoff),
         back=days["until_next"] <= DAYS,
         many=days["visit"].clip(upper=MANY_VISITS),
@@ -214,9 +214,10 @@ def _line(filled: thresholds.Density | None) -> dict[str, Fact]:
 def _near(shop: Shop, orders: pd.DataFrame, days: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     """Who stands at most 15% below a line: of a tier by the year's spend; where there is none, of the amount people fill up to."""
     register, spend = records.of(shop, "customers").drop_duplicates("customer_id"), thresholds.year_spend(days, cutoff)
-    lines = thresholds.tier_lines(register.set_index("customer_id")["vip_tier"], spend)
+    tier = register.set_index("customer_id")["vip_tier"]
+    lines = thresholds.tier_lines(tier, spend)
     if len(lines):
-        return thresholds.just_below(spend, lines).assign(reason="near")
+        return thresholds.just_below(spend, lines, tier.map(lines)).assign(reason="near")
     filled, baskets = thresholds.filled_baskets(orders), _year(orders, cutoff).groupby("customer_id")["basket"].agg(["mean", "size"])
     usual = baskets.loc[baskets["size"] >= FEWEST_BASKETS, "mean"]
     return thresholds.just_below(usual, [filled.at] if filled else []).assign(reason="basket")

@@ -1,0 +1,48 @@
+"""How long something takes where some still wait: the share that is over by each day."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def waiting_curve(wait: pd.Series, replied: pd.Series) -> pd.DataFrame:
+    """Estimate the share of waits that are over by each length (Kaplan-Meier).
+
+    Parameters
+    ----------
+    wait : pandas.Series
+        Days to the end, or so far.
+    replied : pandas.Series
+        False where the wait goes on.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per length at which a wait ended: `days`, `at_risk`, `replied`, `share`.
+
+    References
+    ----------
+    Kaplan, Meier (1958), Nonparametric estimation from incomplete observations, JASA 53.
+
+    Examples
+    --------
+    >>> waiting_curve(pd.Series([1.0, 2.0, 3.0]), pd.Series([True, False, True]))["share"].round(3).tolist()
+    [0.333, 1.0]
+    """
+    days, answered = np.unique(wait[replied].to_numpy(), return_counts=True)
+    at_risk = len(wait) - np.searchsorted(np.sort(wait.to_numpy()), days)
+    share = 1 - np.cumprod(1 - answered / np.maximum(at_risk, 1))
+    return pd.DataFrame({"days": days, "at_risk": at_risk, "replied": answered, "share": share})
+
+
+def reached(curve: pd.DataFrame, share: float) -> float | None:
+    """Return the days by which so large a share was over; None where the curve ends below it.
+
+    Examples
+    --------
+    >>> reached(waiting_curve(pd.Series([1.0, 2.0, 3.0]), pd.Series([True, True, False])), 0.5)
+    2.0
+    """
+    days = curve.loc[curve["share"] >= share - 1e-12, "days"]
+    return round(float(days.iloc[0]), 2) if len(days) else None
