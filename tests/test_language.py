@@ -24,7 +24,7 @@ def leaves(part, path=""):
     elif isinstance(part, list):
         for at, inner in enumerate(part):
             yield from leaves(inner, f"{path}[{at}]")
-    else:
+    elif isinstance(part, str):
         yield path, part
 
 
@@ -126,7 +126,7 @@ def test_every_text_can_be_printed_by_the_fonts(language):
 def test_every_text_can_be_said(language):
     texts = Texts(language)
     for path, text in leaves(catalogue(language)):
-        assert texts.fill(text, path, **{**plausible_args(text), **{"p": 1}}), path
+        assert texts.fill(text, path, **{**plausible_args(text), **{"p": 1}}) or not text, path
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -51,6 +51,7 @@ CATALOGUE = (
     ),
     Tactic(4, "thank-and-gift", "campaign", ("orders",), ("contacts.purpose",)),
     Tactic(5, "loyalty-card", "campaign", ("orders", "customers.card_joined_at"), ("orders.discount_amount", "customers.vip_tier")),
+    Tactic(6, "vip-access", "campaign", ("orders",), ("customers.vip_tier", "contacts.purpose", "orders.margin_amount")),
     Tactic(7, "follow-up-letters", "campaign", ("orders",), ("contacts.template_id", "contacts.outcome")),
     Tactic(
         9, "answer-fast", "duty", ("orders", "tickets.first_reply_at"), ("tickets.promised_by", "tickets.resolved_at", "tickets.category")
@@ -70,11 +71,25 @@ CATALOGUE = (
         ("deliveries.dispatched_at", "deliveries.method", "deliveries.fee", "customers.region"),
     ),
     Tactic(
+        16,
+        "reviews",
+        "duty",
+        ("orders", "reviews.rating"),
+        ("reviews.replied_at", "reviews.asked", "reviews.incentivised", "reviews.order_id"),
+    ),
+    Tactic(
         17,
         "easy-returns",
         "duty",
         ("orders", "returns.decision"),
         ("returns.decided_at", "returns.refunded_at", "returns.reason", "returns.amount"),
+    ),
+    Tactic(
+        18,
+        "better-support",
+        "duty",
+        ("orders", "tickets.transfers"),
+        ("tickets.resolved_at", "tickets.reopened", "tickets.channel", "tickets.agent_id", "tickets.repeat_explained", "tickets.category"),
     ),
 )
 

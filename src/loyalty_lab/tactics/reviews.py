@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SLUG = "reviews"
 LOW, POOR = 3, 2
-REPLY_DAYS = 14
+REPLY_DAYS, RECENT_DAYS = 14, 60
 ASK_FROM, ASK_TO = timedelta(days=14), timedelta(days=7)
 HANDFUL = 20
 
@@ -84,7 +84,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     people = candidates.ranked(owed, forecast, by="save_value")
     days = (pd.Timestamp(cutoff) - people["posted_at"].dt.normalize()).dt.days.clip(lower=1)
     told = [{"rating": int(rating), "days": int(ago)} for rating, ago in zip(people["rating"], days, strict=True)]
-    reason = np.where(people["rating"] <= POOR, "poor", "middling")
+    reason = np.select([days > RECENT_DAYS, people["rating"] <= POOR], ["old", "poor"], "middling")
     return candidates.listed(SLUG, people.assign(reason=reason, arguments=told), "phone", at_stake="save_value")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SLUG = "vip-access"
 AGO = timedelta(days=90)
 CAME = ("visit", "order")
+GROUPS = ("above", "near", "below")
 TOP, FEWEST = 0.9, 20
 NOTHING = Fact(value=None, unit="share", n=0)
 
@@ -75,8 +76,9 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     stood = _stood(shop, days, line, cutoff)
     tested, jump = jump_at(line, stood)
     came = proportions.share(int(asked["came"].sum()), len(asked), year_to(cutoff))
-    facts = _standing(days, line, cutoff) | _away(stood) | {"jump": jump, "came": came}
+    facts = _standing(days, line, cutoff) | _away(stood) | {"jump": jump, "invited": Fact(value=len(asked), unit="count"), "came": came}
     away, previews = proportions.by_group(stood["group"], stood["away"]), proportions.by_group(asked["tier"], asked["came"])
+    away = away.sort_values("group", key=lambda groups: groups.map(GROUPS.index), ignore_index=True)
     compared = "both" if facts["gap"].value is not None else "few"
     parts = {"away": compared, "tested": tested, "previewed": "some" if len(asked) else "none"}
     return Findings.of(
@@ -120,7 +122,7 @@ def the_line(shop: Shop, days: pd.DataFrame, cutoff: date) -> Line:
     tier = records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")["vip_tier"].dropna()
     lines = thresholds.tier_lines(tier, spend)
     at = lines.min() if len(lines) else thresholds.round_amount(spend.quantile(TOP)) if len(spend) >= FEWEST else None
-    vips = tier.index if len(tier) else spend.index[spend >= at] if at else spend.index[:0]
+    vips = tier.index[tier.isin(lines.index)] if len(lines) else spend.index[spend >= (at or float("inf"))]
     return Line(None if at is None else float(at), spend, vips, bool(len(lines)))
 
 
@@ -135,7 +137,8 @@ def jump_at(line: Line, stood: pd.DataFrame) -> tuple[str, Fact]:
     jump = thresholds.jump(stood["spend"], stood["away"], line.at)
     if jump.value is None:
         return "few", NOTHING
-    fact = Fact(value=jump.value, unit="share", n=len(stood), interval=(jump.low, jump.high, LEVEL))
+    n = int((stood["spend"] / line.at - 1).abs().lt(thresholds.BAND).sum())
+    fact = Fact(value=jump.value, unit="share", n=n, interval=(jump.low, jump.high, LEVEL))
     return "clear" if jump.clear else "unclear", fact
 
 
@@ -184,9 +187,10 @@ def _previews(shop: Shop, cutoff: date) -> pd.DataFrame:
 def _people(shop: Shop, line: Line, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     """Whom to invite, most expected margin first: what keeping them is worth times the chance that they come anyway."""
     missed, known = line.missed, forecast[["churn_probability", "save_value"]].fillna(0.0)
+    known = known[known.index.isin(line.spend.index)]
     future = (known["save_value"] * (1 - known["churn_probability"])).rename("future")
     best = future[future > 0].rename_axis("code").reset_index().sort_values(["future", "code"], ascending=[False, True])["code"]
-    top = pd.DataFrame({"spend": line.spend.reindex(best[: len(line.vips)]).fillna(0.0)}).assign(reason="top")
+    top = pd.DataFrame({"spend": line.spend[best[: len(line.vips)]]}).assign(reason="top")
     people = pd.concat([missed.assign(reason="missed"), top])
     people = people[~people.index.duplicated()].reindex(columns=["spend", "line", "missing", "reason"])
     people = people.assign(future=future.reindex(people.index).fillna(0.0))
