@@ -98,10 +98,10 @@ def test_the_same_settings_give_the_same_bytes():
 
 
 def test_a_hostile_name_stays_text():
-    hostile = made(only=["contact-cards", "letters"], name=HOSTILE)
+    hostile = made(only=["support-cards", "letters"], name=HOSTILE)
 
     assert hostile["brand"]["shop"] == '#import "x" $x$ <b> =cmd() ?'
-    assert pages(playbook.pdf(hostile, template=aids.TEMPLATE)) == 1 + 2 + 5 + 1
+    assert pages(playbook.pdf(hostile, template=aids.TEMPLATE)) == 1 + 2 + 5
 
 
 def test_a_name_brings_an_aid_or_those_of_a_tactic_and_a_mistyped_one_the_nearest():

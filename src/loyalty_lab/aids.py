@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loyalty_lab import letters, pages, playbook
+from loyalty_lab import letters, pages, playbook, tactics
 from loyalty_lab.errors import InputError, UsageError, near_match
 from loyalty_lab.language import Texts, clean
 from loyalty_lab.results import write_atomically
@@ -49,12 +49,8 @@ AIDS = (
     Aid("review-cards", ("reviews",)),
     Aid("testimonial-consent", ("reviews",)),
     Aid("returns-slip", ("easy-returns",)),
-    Aid(
-        "holdout-card",
-        ("thank-and-gift", "loyalty-card", "vip-access", "follow-up-letters", "contact-cards", "know-by-questionnaire", "personalise",
-         "referral", "reviews"),
-    ),
-)  # fmt: skip
+    Aid("holdout-card", tuple(tactic.slug for tactic in tactics.CATALOGUE if tactic.kind == "campaign")),
+)
 
 
 def chosen(names: Iterable[str]) -> tuple[Aid, ...]:
@@ -68,7 +64,7 @@ def chosen(names: Iterable[str]) -> tuple[Aid, ...]:
     Examples
     --------
     >>> [aid.slug for aid in chosen(["reviews"])]
-    ['review-cards', 'testimonial-consent', 'holdout-card']
+    ['review-cards', 'testimonial-consent']
     >>> [aid.slug for aid in chosen(["letters", "15-fast-delivery"])]
     ['letters', 'delivery-slip']
     """
@@ -77,7 +73,7 @@ def chosen(names: Iterable[str]) -> tuple[Aid, ...]:
 
 
 def _known(name: str) -> str:
-    known = dict.fromkeys([*(aid.slug for aid in AIDS), *(tactic for aid in AIDS for tactic in aid.tactics)])
+    known = dict.fromkeys([*(aid.slug for aid in AIDS), *(served for aid in AIDS for served in aid.tactics)])
     slug = name if name in known else name.split("-", 1)[-1] if name[:2].isdigit() else name
     if slug not in known:
         aids = ", ".join(aid.slug for aid in AIDS)

@@ -13,6 +13,7 @@ from loyalty_lab.customers import purchase_days
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
 
+ENOUGH = 20
 SERVED = ["order_id", "channel", "branch_id", "staff_id", "category"]
 
 
@@ -50,6 +51,19 @@ def visits(shop: Shop, cutoff: date) -> pd.DataFrame:
         spend_before=mine["spend"].cumsum() - days["spend"],
     )
     return days.merge(_first_orders(shop, cutoff), on=["customer_id", "day"], how="left")
+
+
+def unusually_large(days: pd.DataFrame, cutoff: date) -> pd.Series:
+    """Return which visits brought more than nineteen in twenty of the year's; none where the year has fewer than twenty.
+
+    Examples
+    --------
+    >>> days = pd.DataFrame({"day": pd.Timestamp("2026-03-01"), "spend": [1.0] * 19 + [2.0]})
+    >>> int(unusually_large(days, date(2026, 3, 31)).sum()), int(unusually_large(days.tail(5), date(2026, 3, 31)).sum())
+    (1, 0)
+    """
+    year = days.loc[records.within(days["day"], records.year_to(cutoff)), "spend"]
+    return days["spend"] > (year.quantile(1 - 1 / ENOUGH, interpolation="lower") if len(year) >= ENOUGH else float("inf"))
 
 
 def _first_orders(shop: Shop, cutoff: date) -> pd.DataFrame:

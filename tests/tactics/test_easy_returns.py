@@ -102,7 +102,9 @@ def test_what_was_neither_refused_nor_paid_for_a_quarter_is_taken_for_a_gap_and_
     shop = shop_with(back("2025-10-01", "accepted", "2025-10-02"), back("2026-03-01", "accepted", "2026-03-02", "2026-03-05"))
 
     assert easy_returns.act(shop, CUTOFF, forecast_of(a=(0.5, 9.0))).empty
-    assert easy_returns.diagnose(shop, CUTOFF).facts["unnoted"].value == 1
+    found = easy_returns.diagnose(shop, CUTOFF)
+    assert found.facts["unnoted"].value == 1
+    assert found.tables["days"]["at_risk"].tolist() == [1]
 
 
 def test_the_one_in_a_hundred_is_told_only_of_a_hundred_customers():

@@ -72,7 +72,7 @@ def test_the_overdue_come_first_then_those_lately_late_and_each_customer_once():
         ("2026-03-29", None, {"fee": 2.5}),
         ("2026-03-10", "2026-03-16", {}),  # late, but longer ago
         ("2026-03-20", "2026-03-19", {}),  # in time
-        ("2026-03-26", None, {}),
+        ("2026-03-26", None, {"fee": 0.0}),
         ("2025-11-26", None, {}),  # never noted
     )
     listed = fast_delivery.act(shop, CUTOFF, forecast_of(a=(0.5, 90.0), b=(0.5, 5.0), e=(0.5, 10.0)))
@@ -151,6 +151,7 @@ def test_in_a_large_shop_the_difference_is_of_customers_alike_and_near_the_truth
     worth = fast_delivery.value(shop, cutoff, forecast)
 
     assert followed.grade == worth.value.grade == "C"
+    assert followed.comparison.strongest.name == "region"
     assert followed.comparison.adjusted.low < late < followed.comparison.adjusted.high
     assert abs(-followed.difference - late) < abs(-followed.facts["return_gap"].value - late)
     rows = worth.rows.set_index("key")["value"]

@@ -10,7 +10,7 @@ import pandas as pd
 from loyalty_lab import candidates, experiences, proportions, records, worth
 from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
-from loyalty_lab.visits import visits
+from loyalty_lab.visits import unusually_large, visits
 from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ FRESH_DAYS = 7
 LANDMARK_DAYS = 14
 IN_TIME = pd.Timedelta(days=30)
 MILESTONES = (5, 10, 25, 50, 100, 200, 500)
-LARGE = 0.95
 REASONS = ("first", "milestone", "large")
 TEMPLATES = {"first": "T1", "milestone": "T2", "large": "T3"}
 
@@ -104,9 +103,7 @@ def thanked_against_not(shop: Shop, cutoff: date) -> experiences.Followed:
 def _occasions(shop: Shop, cutoff: date, window: records.Window) -> pd.DataFrame:
     """Visits of a window that deserve a thank-you, with the `reason`: the first one of `REASONS` that holds."""
     days = visits(shop, cutoff)
-    year = days.loc[within(days["day"], year_to(cutoff)), "spend"]
-    large = days["spend"] > (year.quantile(LARGE) if len(year) >= 1 / (1 - LARGE) else float("inf"))
-    reason = pd.Series(pd.NA, days.index, dtype="str").mask(large, "large")
+    reason = pd.Series(pd.NA, days.index, dtype="str").mask(unusually_large(days, cutoff), "large")
     reason = reason.mask(days["visit"].isin(MILESTONES), "milestone").mask(days["visit"] == 1, "first")
     return days.assign(reason=reason)[reason.notna() & within(days["day"], window)]
 
