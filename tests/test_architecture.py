@@ -28,7 +28,7 @@ ORDER = [
     ["questions", "study", "run", "lessons"],
     ["desk", "lists"],
     ["pages", "outlook", "standing", "teaching", "missing", "spreads", "letters", "aids", "document", "playbook"],
-    ["report", "bookkeeping", "cli"],
+    ["inputs", "report", "bookkeeping", "lab", "cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))

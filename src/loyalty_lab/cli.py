@@ -288,6 +288,30 @@ def round_(
 
 
 @app.command()
+def lab(
+    shop: ShopFolder,
+    groups: Annotated[int, typer.Option(min=1, max=50, help="How many groups; each gets a folder of its own.")] = 1,
+    edition: Annotated[str, typer.Option(help="participant: with exercises; trainer: solutions too; client: neither.")] = "participant",
+    prepare: Annotated[bool, typer.Option("--prepare", help="Only make the copies; open nothing.")] = False,
+) -> None:
+    """Open JupyterLab on copies of the notebooks that read this shop. A changed copy is never written over.
+
+    Example: loyalty-lab lab my-shop --groups 4
+    """
+    import subprocess
+
+    from loyalty_lab import lab as laboratory
+    from loyalty_lab.run import EDITIONS
+
+    opened = None if prepare else laboratory.command(shop / laboratory.FOLDER)
+    folders = laboratory.prepare(shop, groups, _choices(edition, "--edition", tuple(EDITIONS))[0])
+    for folder in folders:
+        typer.echo(folder)
+    if opened:
+        raise typer.Exit(subprocess.run(opened).returncode)
+
+
+@app.command()
 def tactics() -> None:
     """List the tactics: number, slug, kind of list, what they need.
 

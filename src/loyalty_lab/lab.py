@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from loyalty_lab import intake, lock, report, results, run, share
+from loyalty_lab import inputs, intake, lock, results, run, share
 from loyalty_lab.errors import InputError
 
 FOLDER, WRITTEN = "lab", ".written.json"
@@ -44,14 +45,23 @@ def prepare(shop_folder: Path, groups: int = 1, edition: str = "participant") ->
     with lock.alone(shop_folder):
         folders = [shop_folder / FOLDER / f"group-{number}" for number in range(1, groups + 1)]
         taken = intake.read(shop_folder)
+        cutoff = taken.shop().last_day
+        shop = taken.shop().until(cutoff)
         for folder in folders:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(str(folder), f"cannot be written: {error.strerror}", "free it, or make room") from None
-            report.write_inputs(shop_folder, taken, folder)
+            _make(folder)
+        inputs.write(shop_folder, taken, shop, cutoff, cutoff + timedelta(days=1), folders[0], shop_folder / "reports")
+        for folder in folders:
+            for name in inputs.FILES:  # the same for all: they lie equally deep
+                results.write_atomically(folder / name, (folders[0] / name).read_bytes())
             _copy_notebooks(folder, edition)
     return folders
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(str(folder), f"cannot be written: {error.strerror}", "free it, or make room") from None
 
 
 def _copy_notebooks(folder: Path, edition: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loyalty_lab import __version__, intake, lock, results, run, tactics
-from loyalty_lab.errors import InputError, NotebookError, UsageError
+from loyalty_lab import __version__, inputs, intake, lock, results, run, tactics
+from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.intake import saying
 from loyalty_lab.language import Texts
-from loyalty_lab.study import EARLIER_FILE, FORECAST_PARTS, ROUNDS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,9 +92,8 @@ def _make(shop_folder: Path, order: Order, step: Step) -> Report:
     shop = shop.until(cutoff)
     with _staged(_place(shop_folder, order, cutoff)) as stage:
         step("forecasting")
-        horizon_days = _write_inputs(taken, shop, cutoff, report_date, stage)
-        _write_rounds(shop_folder, cutoff, stage)
-        earlier = _write_earlier(shop_folder, _place(shop_folder, order, cutoff).parent, cutoff, stage)
+        beside = _place(shop_folder, order, cutoff).parent
+        horizon_days, earlier = inputs.write(shop_folder, taken, shop, cutoff, report_date, stage, beside)
         done = partial(_told, step)
         outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, done, order.edition, order.warm)
         step("drawing arms and writing lists")
@@ -106,7 +104,7 @@ def _make(shop_folder: Path, order: Order, step: Step) -> Report:
             step(f"printing the playbook ({language})")
             _print_pages(taken, shop, actions, about, language, order.paper, stage)
         _write_log(about | {"returned": _returned(shop_folder)}, outcomes, taken, stage)
-        for leftover in (run.SETTINGS_FILE, ROUNDS_FILE, EARLIER_FILE, *FORECAST_PARTS):
+        for leftover in inputs.FILES:
             (stage / leftover).unlink()
     return Report(_place(shop_folder, order, cutoff), tuple(o.page.slug for o in outcomes if o.status == "failed"))
 
@@ -163,59 +161,6 @@ def _swap(stage: Path, target: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def _write_inputs(taken: intake.Intake, shop: Shop, cutoff: date, report_date: date, stage: Path) -> int:
-    """Write what the notebooks read: the forecast and the settings of this run. Returns the horizon."""
-    from loyalty_lab import customers, forecast
-
-    horizon_days = customers.propose_horizon(shop.orders, cutoff)
-    scores, backtest = forecast.for_shop(shop, cutoff, horizon_days)
-    forecast.write(scores, stage / FORECAST_PARTS[0])
-    _write_json(stage / FORECAST_PARTS[1], results.plain(backtest))
-    settings = {
-        "settings": shop.settings.model_dump(mode="json", exclude={"identity", "sources"}),
-        "cutoff": cutoff.isoformat(),
-        "report_date": report_date.isoformat(),
-        "horizon_days": horizon_days,
-        "tables": {name: os.path.relpath(path, stage) for name, path in sorted(taken.paths.items())},
-    }
-    _write_json(stage / run.SETTINGS_FILE, settings)
-    return horizon_days
-
-
-def _write_rounds(shop_folder: Path, cutoff: date, stage: Path) -> None:
-    """Write what the notebooks may know of rounds: pseudonyms and arms."""
-    from loyalty_lab import lists, rounds
-
-    people = lists.read_identities(shop_folder / lists.IDENTITIES)
-    rows = rounds.for_notebooks(shop_folder, people, lists.read_salt(shop_folder), cutoff)
-    results.write_atomically(stage / ROUNDS_FILE, rows.to_csv(index=False, lineterminator="\n").encode())
-
-
-def _write_earlier(shop_folder: Path, beside: Path, cutoff: date, stage: Path) -> list[dict[str, Any]]:
-    """Write what the notebooks may know of the last report before this one. Returns its file as an input of this run, if there is one."""
-    content, inputs = None, []
-    for day, path in _earlier_scorecards((beside, shop_folder / "reports"), cutoff):
-        try:
-            facts = results.load(path).facts
-        except NotebookError:
-            continue  # of another version, or cut off: the one before it counts
-        if facts:
-            content = {"cutoff": day, "facts": {name: fact.value for name, fact in facts.items()}}
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            inputs = [{"name": f"reports/{day}/results/{path.name}", "sha256": digest, "rows": len(facts)}]
-            break
-    _write_json(stage / EARLIER_FILE, content)
-    return inputs
-
-
-def _earlier_scorecards(folders: Iterable[Path], cutoff: date) -> list[tuple[str, Path]]:
-    """The scorecards of reports with an earlier cutoff, latest first; of two for the same day that in the first folder."""
-    found: dict[str, Path] = {}
-    for path in (path for folder in folders for path in sorted(folder.glob("????-??-??/results/scorecard.json"))):
-        found.setdefault(path.parent.parent.name, path)
-    return sorted(((day, path) for day, path in found.items() if day < cutoff.isoformat()), reverse=True)
-
-
 def _returned(shop_folder: Path) -> list[str]:
     """Which returned lists this run has seen, by their SHA-256; a file's name may be a person's."""
     from loyalty_lab import returned
@@ -234,7 +179,7 @@ def write_lists(
     candidates = {slug: _candidates(stage, slug) for slug, result in found.items() if slug in slugs and result.status == "ready"}
     when = {"cutoff": cutoff, "report_date": report_date, "horizon_days": horizon_days}
     actions = lists.make_lists(shop_folder, shop, candidates, found, **when, out=stage / "lists", post=post)
-    _write_json(stage / "results" / "actions.json", results.plain(actions))
+    results.write_json(stage / "results" / "actions.json", results.plain(actions))
     return actions
 
 
@@ -296,9 +241,4 @@ def _write_log(about: dict[str, Any], outcomes: list[run.Outcome], taken: intake
         for outcome in outcomes
     ]
     warnings = [message.model_dump(mode="json") for message in taken.report.warnings]
-    _write_json(stage / "run.json", {**about, "notebooks": notebooks, "outputs": outputs, "warnings": warnings})
-
-
-def _write_json(path: Path, content: Any) -> None:
-    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
-    results.write_atomically(path, (text + "\n").encode())
+    results.write_json(stage / "run.json", {**about, "notebooks": notebooks, "outputs": outputs, "warnings": warnings})

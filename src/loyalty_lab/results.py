@@ -237,11 +237,15 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_json(path: Path, content: Any) -> None:
+    """Write plain values as JSON, whole or not at all; the same content gives the same bytes."""
+    write_atomically(path, (json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
 def save(result: Result, folder: Path) -> Path:
     """Write ``<folder>/<notebook>.json``; the same result gives the same bytes."""
     path = Path(folder) / f"{result.notebook}.json"
-    text = json.dumps(result.model_dump(mode="json"), ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
-    write_atomically(path, (text + "\n").encode())
+    write_json(path, result.model_dump(mode="json"))
     return path
 
 

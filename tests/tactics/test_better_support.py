@@ -125,7 +125,7 @@ def test_in_a_chain_bots_and_hand_overs_are_counted_as_they_are():
 
 
 def test_what_a_slow_reply_did_is_not_blamed_on_the_hand_over():
-    """A slow reply goes with hand-overs (150 of 200 against 50) and keeps people away (80 of 200 return, else 160); hand-overs do nothing."""
+    """A slow reply goes with hand-overs (150 of 200 against 50) and keeps people away (80 of 200 return, not 160); hand-overs do not."""
     questions, back = [], {}
     for slow, rough_of_four, back_of_five in ((True, 3, 2), (False, 1, 4)):
         for at in range(200):

@@ -24,7 +24,7 @@ def invitations(*rows):
     )
 
 
-def test_those_who_would_recommend_come_first_then_the_delighted_then_the_faithful_never_asked():
+def test_those_who_would_recommend_come_first_then_the_delighted_then_the_faithful_who_never_told_us():
     orders = purchases(a=OFTEN, b=OFTEN[:3], c=OFTEN[:1], d=OFTEN[:2], e=OFTEN)
     shop = shop_of(orders, surveys=answers(b=(None, 5), c=(9, None), d=(8, 5), e=(3, 5)))
     listed = referral.act(shop, CUTOFF, forecast_of(**dict.fromkeys("abcde", (0.5, 10.0))))

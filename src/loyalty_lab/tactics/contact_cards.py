@@ -109,16 +109,17 @@ def _first_visits(days: pd.DataFrame, calls: pd.DataFrame, cutoff: date) -> pd.D
 
 
 def _without_card(shop: Shop, cutoff: date) -> pd.DataFrame:
-    """Customers who never quoted a card and may need one, each for the weightiest reason: `reason`, `visit` so far, `spend` of the last."""
+    """Customers who never quoted a card and may need one, each for the weightiest reason: `reason`, `visit` so far, `spend` on a day."""
     days = visits(shop, cutoff)
     lately = unusually_large(days, cutoff) & within(days["day"], last_days(cutoff, SOON_DAYS))
-    large = set(days.loc[lately, "customer_id"])
+    large = days[lately].groupby("customer_id")["spend"].max()
     tickets = records.of(shop, "tickets")
     asked = set(tickets.loc[within(tickets["opened_at"], last_days(cutoff, ASKED_DAYS)), "customer_id"].dropna())
     people = days.drop_duplicates("customer_id", keep="last").set_index("customer_id")
     reason = pd.Series(pd.NA, people.index, dtype="str").mask(people["visit"] >= REGULAR, "regular")
-    reason = reason.mask(people.index.isin(large), "large").mask(people.index.isin(asked), "question")
-    return people.assign(reason=reason)[reason.notna() & ~people.index.isin(set(_calls(shop)["customer_id"]))]
+    reason = reason.mask(people.index.isin(large.index), "large").mask(people.index.isin(asked), "question")
+    people = people.assign(reason=reason, spend=large.reindex(people.index).fillna(people["spend"]))
+    return people[reason.notna() & ~people.index.isin(set(_calls(shop)["customer_id"]))]
 
 
 def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:

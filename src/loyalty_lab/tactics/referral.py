@@ -21,7 +21,6 @@ TIME_TO_COME = pd.Timedelta(days=90)
 ASKED_DAYS = 180
 PROMOTER, DETRACTOR, DELIGHTED = 9, 6, 5
 REGULAR_VISITS, FAITHFUL_VISITS = 3, 5
-MOODS = ("promoter", "between", "detractor", "not_asked")
 
 
 def diagnose(shop: Shop, cutoff: date) -> Findings:
@@ -68,7 +67,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     """Work out how many of those asked must bring a friend: the cost of asking over what a newcomer is worth less the reward.
 
-    A newcomer is worth what the shop's own customers after one visit are expected to leave. The reward is the mean of those paid, or
+    A newcomer is worth what those who first came in the last year left then and are expected to leave. The reward is the mean of those paid, or
     `reward` of ``[cost]`` in shop.toml; asking costs a letter.
     """
     people, cost = _people(shop, cutoff, forecast), worth.cost_of(shop, "letter")
@@ -83,7 +82,7 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
-    """List whom to ask for a friend: promoters, the delighted among regulars, then the faithful who were never asked how they are.
+    """List whom to ask for a friend: promoters, the delighted among regulars, then the faithful who never said how they like it.
 
     Nobody who invited somebody in the last 180 days, and nobody who said that they would not recommend the shop.
     """
@@ -107,7 +106,7 @@ def _register(shop: Shop) -> pd.DataFrame:
 def _invitations(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Invitations with whether a friend came, and what the sender had last said of the shop (`mood`)."""
     sent = records.of(shop, "referrals")
-    mood = _moods(shop).reindex(sent["referrer_id"]).fillna("not_asked")
+    mood = _moods(shop).reindex(sent["referrer_id"]).fillna("silent")
     return sent.assign(came=sent["referred_id"].notna(), mood=mood.to_numpy())
 
 
@@ -124,12 +123,12 @@ def _moods(shop: Shop) -> pd.Series:
 
 def _facts(shop: Shop, cutoff: date, year: pd.DataFrame, over: pd.DataFrame) -> dict[str, Fact]:
     window, days = year_to(cutoff), visits(shop, cutoff)
-    customers = days.loc[within(days["day"], window), "customer_id"].nunique()
+    people = set(days.loc[within(days["day"], window), "customer_id"])
     each = over.groupby("referrer_id")["came"].sum()
     friends, top = int(each.sum()), each[each > 0].nlargest(max(1, round(len(each) / 5)))
     return {
         "invitations": Fact(value=len(year), unit="count", window=window),
-        "inviting": proportions.share(min(year["referrer_id"].nunique(), customers), customers, window),
+        "inviting": proportions.share(len(people & set(year["referrer_id"])), len(people), window),
         "came": proportions.share(int(over["came"].sum()), len(over)),
         "senders": Fact(value=len(each), unit="count"),
         "top_senders": proportions.share(int(top.sum()), friends),

@@ -104,9 +104,9 @@ def answered_against_not(shop: Shop, cutoff: date) -> experiences.Followed:
 
 
 def to_ask(shop: Shop, cutoff: date) -> pd.Index:
-    """Return who bought, or got the parcel, one to two weeks ago, has not reviewed or been asked since, and may be written to.
+    """Return who bought, or got the parcel, one to two weeks ago, has not reviewed since, and may be written to now.
 
-    All of them, content or not, in the order of their codes: whoever asks draws from them by lot.
+    Whoever was asked within the contact gap may not. All others, content or not, in the order of their codes: the lot draws from them.
 
     Examples
     --------
@@ -122,9 +122,7 @@ def to_ask(shop: Shop, cutoff: date) -> pd.Index:
     brought = parcels["delivered_at"].reindex(orders["order_id"]).set_axis(orders.index)
     had = brought.where(orders["order_id"].isin(parcels.index), orders["ordered_at"])
     due = had[within(had, (cutoff - ASK_FROM, cutoff - ASK_TO))].groupby(orders["customer_id"]).min()
-    contacts = records.of(shop, "contacts")
-    asked = contacts[contacts["purpose"].eq("review")].rename(columns={"sent_at": "posted_at"})
-    last = pd.concat([_reviews(shop), asked])[["customer_id", "posted_at"]].groupby("customer_id")["posted_at"].max()
+    last = _reviews(shop).groupby("customer_id")["posted_at"].max()
     left = due[~(last.reindex(due.index) >= due.dt.normalize())].to_frame()
     return candidates.willing(shop, cutoff, left).index
 

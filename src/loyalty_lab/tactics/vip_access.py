@@ -74,12 +74,12 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     days = visits(shop, cutoff)
     line, asked = the_line(shop, days, cutoff), _previews(shop, cutoff)
     stood = _stood(shop, days, line, cutoff)
-    tested, jump = jump_at(line, stood)
+    (tested, jump), (stayed, away) = jump_at(line, stood), _away(stood)
     came = proportions.share(int(asked["came"].sum()), len(asked), year_to(cutoff))
-    facts = _standing(days, line, cutoff) | _away(stood) | {"jump": jump, "invited": Fact(value=len(asked), unit="count"), "came": came}
-    away, previews = proportions.by_group(stood["group"], stood["away"]), proportions.by_group(asked["tier"], asked["came"])
-    away = away.sort_values("group", key=lambda groups: groups.map(GROUPS.index), ignore_index=True)
-    compared = "both" if facts["gap"].value is not None else "few"
+    invited = Fact(value=len(asked), unit="count", window=year_to(cutoff))
+    facts = _standing(days, line, cutoff) | stayed | {"jump": jump, "invited": invited, "came": came}
+    previews = proportions.by_group(asked["tier"], asked["came"])
+    compared = "few" if facts["gap"].value is None else "both"
     parts = {"away": compared, "tested": tested, "previewed": "some" if len(asked) else "none"}
     return Findings.of(
         SLUG, facts, "none" if line.at is None else "drawn" if line.drawn else "proposed",
@@ -153,13 +153,15 @@ def _stood(shop: Shop, days: pd.DataFrame, line: Line, cutoff: date) -> pd.DataF
     return pd.DataFrame({"spend": spend, "group": group, "away": ~spend.index.isin(back)})
 
 
-def _away(stood: pd.DataFrame) -> dict[str, Fact]:
-    """Who stayed away of those above the line and just below it; a handful never make a percentage."""
-    above, near = (stood.loc[stood["group"] == group, "away"] for group in ("above", "near"))
-    counts = [(int(away.sum()), len(away)) for away in (above, near)]
-    enough = [n >= proportions.FEWEST for _, n in counts]
-    facts = [proportions.share(*count) if many else NOTHING for count, many in zip(counts, enough, strict=True)]
-    return {"away_vip": facts[0], "away_near": facts[1], "gap": proportions.difference(*counts[::-1]) if all(enough) else NOTHING}
+def _away(stood: pd.DataFrame) -> tuple[dict[str, Fact], pd.DataFrame]:
+    """Who stayed away, of those above the line, just below it and further below; a handful never make a percentage."""
+    counts = {group: (int(away.sum()), len(away)) for group, away in stood.groupby("group")["away"] if len(away) >= proportions.FEWEST}
+    found = {group: proportions.share(*counts[group]) for group in GROUPS if group in counts}
+    facts = {name: found.get(group, NOTHING) for name, group in (("away_vip", "above"), ("away_near", "near"))}
+    both = {"above", "near"} <= counts.keys()
+    facts["gap"] = proportions.difference(counts["near"], counts["above"]) if both else NOTHING
+    rows = [(group, fact.n, counts[group][0], fact.value, *fact.interval[:2]) for group, fact in found.items()]
+    return facts, pd.DataFrame(rows, columns=["group", "n", "count", "share", "low", "high"])
 
 
 def _standing(days: pd.DataFrame, line: Line, cutoff: date) -> dict[str, Fact]:

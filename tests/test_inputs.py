@@ -7,14 +7,14 @@ from datetime import date
 
 import sample_results as sample
 
-from loyalty_lab import report, results
+from loyalty_lab import inputs, results
 from loyalty_lab.study import EARLIER_FILE, Run
 
 CUTOFF = date(2026, 10, 31)
 
 
 def told(shop, stage, beside=None) -> dict | None:
-    report._write_earlier(shop, beside or shop / "reports", CUTOFF, stage)
+    inputs._write_earlier(shop, beside or shop / "reports", CUTOFF, stage)
     return json.loads((stage / EARLIER_FILE).read_text(encoding="utf-8"))
 
 
@@ -50,7 +50,7 @@ def test_a_first_report_knows_of_none(tmp_path):
 def test_the_earlier_report_is_named_among_the_inputs_with_its_hash(tmp_path):
     printed(tmp_path, "2026-07-31", 0.6)
 
-    (named,) = report._write_earlier(tmp_path, tmp_path / "elsewhere", CUTOFF, tmp_path)
+    (named,) = inputs._write_earlier(tmp_path, tmp_path / "elsewhere", CUTOFF, tmp_path)
 
     assert named["name"] == "reports/2026-07-31/results/scorecard.json"
     assert len(named["sha256"]) == 64
