@@ -34,14 +34,14 @@ def pages(pdf: bytes) -> int:
     return len(re.findall(rb"/Type\s*/Page\b", pdf))
 
 
-def sizes(document: dict, paper: str = "a4") -> list[float]:
-    """How much smaller the content of every piece of a fixed size is set, to fit; 0 where it does not fit at all."""
+def fits(document: dict, paper: str = "a4") -> dict[str, list[float]]:
+    """How much smaller each piece of a fixed size is set, to fit, and whether lines that share a page have room; 0 where nothing fits."""
     inputs = {"data": json.dumps(document, ensure_ascii=False, sort_keys=True), "paper": paper}
     folder = share.folder("playbook")
-    found = typst.query(
-        str(folder / aids.TEMPLATE), "<snug>", field="value", root=str(folder), font_paths=playbook._fonts(), sys_inputs=inputs
+    found = json.loads(
+        typst.query(str(folder / aids.TEMPLATE), "<snug>", field="value", root=str(folder), font_paths=playbook._fonts(), sys_inputs=inputs)
     )
-    return [each["f"] for each in json.loads(found)]
+    return {kind: [each["f"] for each in found if each["kind"] == kind] for kind in ("snug", "shared")}
 
 
 def test_every_aid_has_a_sheet_and_every_sheet_is_an_aid():
@@ -76,19 +76,28 @@ def test_nothing_runs_over_its_card_or_slip_even_with_a_long_name(language):
     }
     full = made(language, name=LONG, brand=reach | {"review_url": "https://reviews.example/grandmother-margaret/write-a-review"})
 
-    assert min(sizes(full, "letter")) >= 0.8
+    found = fits(full, "letter")
+    assert min(found["snug"]) >= 0.8
+    assert set(found["shared"]) == {1.0}
 
 
 def test_what_is_too_long_for_its_card_is_set_smaller_and_said_so():
     crowded = made(only=["support-cards"])
     crowded["aids"]["sheets"]["support-cards"]["contact"] = "Ring us before you set out. " * 25
 
-    assert min(sizes(crowded)) < 0.8
+    assert min(fits(crowded)["snug"]) < 0.8
+
+
+def test_lines_that_need_more_than_their_page_are_found_out():
+    crowded = made(only=["store-card"])
+    crowded["aids"]["sheets"]["store-card"]["terms"] *= 4
+
+    assert fits(crowded)["shared"] == [0.0]
 
 
 @pytest.mark.parametrize("slug", PIECES)
 def test_a_sheet_holds_ten_cards_or_three_slips(slug):
-    assert len(sizes(made(only=[slug]))) == PIECES[slug]
+    assert len(fits(made(only=[slug]))["snug"]) == PIECES[slug]
 
 
 def test_the_same_settings_give_the_same_bytes():

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 # What cannot have happened on an earlier day than what it follows. Days, because many exports know no hour.
 FOLLOWS = {
     "tickets": (("opened_at", "first_reply_at"), ("opened_at", "resolved_at")),
-    "deliveries": (("dispatched_at", "delivered_at"), ("ordered_at", "dispatched_at"), ("ordered_at", "delivered_at")),
+    "deliveries": (
+        ("dispatched_at", "delivered_at"),
+        ("ordered_at", "promised_at"),
+        ("ordered_at", "dispatched_at"),
+        ("ordered_at", "delivered_at"),
+    ),
     "returns": (("ordered_at", "requested_at"), ("requested_at", "decided_at"), ("decided_at", "refunded_at")),
     "surveys": (("asked_at", "answered_at"),),
     "reviews": (("posted_at", "replied_at"),),

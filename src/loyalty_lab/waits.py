@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+
+from loyalty_lab.results import Figure
 
 
 def waiting_curve(wait: pd.Series, replied: pd.Series) -> pd.DataFrame:
@@ -46,3 +50,28 @@ def reached(curve: pd.DataFrame, share: float) -> float | None:
     """
     days = curve.loc[curve["share"] >= share - 1e-12, "days"]
     return round(float(days.iloc[0]), 2) if len(days) else None
+
+
+def figure(
+    slug: str, name: str, curve: pd.DataFrame, args: dict[str, Any], marked: list[float], whole_days: bool = False
+) -> tuple[Figure, ...]:
+    """Return the curve as a figure whose line is called by the text ``<slug>.line``; none where no wait has ended.
+
+    Parameters
+    ----------
+    slug, name : str
+    curve : pandas.DataFrame
+        As of `waiting_curve`.
+    args : dict
+        What title and description may speak of.
+    marked : list of float
+        Days to be marked.
+    whole_days : bool
+        Days are counted, not measured: the curve begins on the evening before, so that what is over on the same day is seen.
+    """
+    if curve.empty:
+        return ()
+    days, shares = [-1.0 if whole_days else 0.0, *curve["days"]], [0.0, *curve["share"]]
+    line = {"label": {"key": f"{slug}.line", "args": {}}, "shares": [*shares, shares[-1]]}
+    data = {"days": [*days, max(1.0, days[-1])], "lines": [line], "reference_days": marked}
+    return (Figure.of(slug, name, "curve", data, args),)

@@ -44,6 +44,7 @@ def test_what_is_not_there_counts_as_waiting_and_what_was_never_noted_does_not_c
         ("2026-04-09", None, {}),  # not due yet
         ("2025-12-03", None, {}),  # longer ago than anything is on its way
     )
+    shop.orders.loc[4, "ordered_at"] = pd.Timestamp("2025-12-01")
     found = fast_delivery.diagnose(shop, CUTOFF)
 
     assert (found.facts["due"].value, found.facts["on_time"].value) == (3, pytest.approx(1 / 3))

@@ -72,14 +72,14 @@ def test_a_discount_to_somebody_who_comes_as_usual_is_told_from_one_that_found_s
 
 
 def test_the_share_from_the_same_visit_on_counts_each_number_of_visits_as_often_as_takers_had_it():
-    soon, late = ["2025-06-01", "2025-06-11"], ["2025-06-01", "2025-12-01"]
-    orders = purchases(taker=soon, back=soon, away=late, third=["2025-06-01"])
-    shop = shop_of(orders, customers=people({"customer_id": "taker", "card_joined_at": "2025-06-01"}, {"customer_id": "back"}))
-    facts = facts_of(shop)
+    took = {"taker": ["2025-06-01", "2025-06-11", "2025-06-21"], "second": ["2025-03-01", "2025-03-11"]}
+    orders = purchases(**took, back=["2025-06-01", "2025-06-11"], away=["2025-06-01", "2025-12-01"], third=["2025-06-01"])
+    register = people({"customer_id": "taker", "card_joined_at": "2025-06-01"}, {"customer_id": "second", "card_joined_at": "2025-03-11"})
+    facts = facts_of(shop_of(orders, customers=register))
 
-    assert (facts["took_back"].value, facts["took_back"].n) == (1.0, 1)
-    assert facts["not_back"].value == pytest.approx(1 / 3), "of the first visits of three others one was followed within 90 days"
-    assert (facts["member_back"].value, facts["other_back"].value) == (0.5, pytest.approx(1 / 5))
+    assert (facts["took_back"].value, facts["took_back"].n) == (0.5, 2), "one took it at the first visit, one at the second"
+    assert facts["not_back"].value == pytest.approx((2 / 4 + 0 / 2) / 2), "visits made with a card are not among the others"
+    assert (facts["member_back"].value, facts["other_back"].value) == (3 / 5, 1 / 5)
 
 
 def test_who_is_just_below_the_next_tier_and_who_buys_much_without_a_card_are_listed():

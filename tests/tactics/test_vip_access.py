@@ -112,14 +112,14 @@ def test_without_tiers_a_round_line_is_proposed_and_tiers_that_were_not_given_fo
 def test_as_many_as_there_are_vips_are_invited_by_expected_margin_and_those_just_below_the_line():
     orders = spending([20.0] * 20 + [120.0, 130.0, 105.0, 80.0])
     shop = shop_of(orders, customers=tiered(orders, 110.0), cost={"letter": 2.0})
-    scores = forecast_of(c0000=(0.1, 100.0), c0020=(0.5, 80.0), c0021=(0.5, 60.0), c0022=(0.5, 10.0), gone=(0.1, 900.0))
+    scores = forecast_of(c0000=(0.1, 100.0), c0020=(0.5, 120.0), c0021=(0.5, 60.0), c0022=(0.5, 10.0), gone=(0.1, 900.0))
     listed = vip_access.act(shop, CUTOFF, scores)
     worth = vip_access.value(shop, CUTOFF, scores).value
 
     assert listed["pseudonym"].tolist() == ["c0000", "c0020", "c0022"]
     assert [reason.rsplit(".", 1)[1] for reason in listed["reason"]] == ["top", "top", "missed"]
     assert listed["arguments"].iloc[2] == {"spend": 105.0, "line": 120.0, "missing": 15.0}
-    assert worth.break_even_rate == pytest.approx(2.0 / ((100.0 + 80.0 + 10.0) / 3))
+    assert worth.break_even_rate == pytest.approx(2.0 / ((100.0 + 120.0 + 10.0) / 3))
     assert (worth.amount, worth.grade) == (None, "D")
 
 

@@ -49,6 +49,13 @@ CATALOGUE = (
         ("orders", "surveys.csat"),
         ("surveys.care", "surveys.answered_at", "orders.branch_id", "orders.staff_id", "tickets.promised_by"),
     ),
+    Tactic(
+        3,
+        "acknowledge-by-name",
+        "campaign",
+        ("orders", "customers.greeted_by_name"),
+        ("orders.branch_id", "orders.staff_id", "customers.consent_profile", "rollout.unit_id"),
+    ),
     Tactic(4, "thank-and-gift", "campaign", ("orders",), ("contacts.purpose",)),
     Tactic(5, "loyalty-card", "campaign", ("orders", "customers.card_joined_at"), ("orders.discount_amount", "customers.vip_tier")),
     Tactic(6, "vip-access", "campaign", ("orders",), ("customers.vip_tier", "contacts.purpose", "orders.margin_amount")),

@@ -65,7 +65,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     facts = {
         "regulars": Fact(value=len(people), unit="count", window=year_to(cutoff)),
         "by_name": _share_of_visits(year, cutoff),
-        "unnamed": Fact(value=int(people["greeted"].ne(True).sum()), unit="count", n=len(people), window=year_to(cutoff)),
+        "unnamed": Fact(value=int(_unnamed(people).sum()), unit="count", n=len(people), window=year_to(cutoff)),
         "apart": _apart(branches, people["greeted"].mean()),
         **_returns(served, cutoff),
         **({"weeks_effect": _weeks_fact(weeks)} if weeks else {}),
@@ -88,18 +88,18 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     served, weeks = _served(shop, cutoff), _weeks(shop)
     found = _by_weeks(served, weeks, cutoff)
     if found is None or found.grade != "B":
-        return worth.of_campaign(SLUG, shop, _people(shop, cutoff, forecast), cost=("counter",), assumptions=("minutes", "liked"))
+        return worth.of_campaign(SLUG, shop, _people(shop, cutoff, forecast, served), cost=("counter",), assumptions=("minutes", "liked"))
     without = served[within(served["day"], year_to(cutoff)) & ~_is_on(served, weeks)]
     return _measured(shop, found, without["customer_id"], forecast)
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     """List the regulars of the last three months whose name nobody uses and who have not forbidden notes; most worth keeping first."""
-    people = _people(shop, cutoff, forecast)
+    people = _people(shop, cutoff, forecast, _served(shop, cutoff))
     several = people["branch_id"].nunique() > 1
     told = [
         {"visits": int(n), "when": f"{SLUG}.when.{when}"} | ({"branch": branch} if several else {})
-        for n, when, branch in zip(people["visits"], people["when"], people["branch_id"], strict=True)
+        for n, when, branch in zip(people["visit"], people["when"], people["branch_id"], strict=True)
     ]
     at_branch = people["branch_id"].notna() & several
     people = people.assign(reason=at_branch.map({True: "branch", False: "regular"}), arguments=told)
@@ -115,6 +115,11 @@ def _served(shop: Shop, cutoff: date) -> pd.DataFrame:
     if (at.dt.normalize() == at).all():
         hours[:] = pd.NA  # a till that writes down the day alone
     return days.assign(greeted=days["customer_id"].map(register["greeted_by_name"]), hours=hours.astype("str"))
+
+
+def _unnamed(people: pd.DataFrame) -> pd.Series:
+    """Who is not greeted by name, as far as anybody wrote down."""
+    return ~people["greeted"].fillna(False).astype(bool)
 
 
 def _named_by(year: pd.DataFrame, group: str) -> pd.DataFrame:
@@ -199,15 +204,15 @@ def _measured(shop: Shop, found: rollout.Switchback, customers: pd.Series, forec
     return worth.worth(SLUG, total, rows)
 
 
-def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
-    """Whose name to learn: `visits` of the year, the `branch_id` they mostly come to, and `when`, if they mostly come at one time."""
-    served = _served(shop, cutoff)
+def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame, served: pd.DataFrame) -> pd.DataFrame:
+    """Whose name to learn: the `branch_id` they mostly came to in the year, and `when`, if they mostly came at one time."""
     year = served[within(served["day"], year_to(cutoff))]
     last = year.drop_duplicates("customer_id", keep="last").set_index("customer_id")
-    last = last[last["visit"].ge(REGULAR) & last["greeted"].ne(True) & within(last["day"], last_days(cutoff, LATELY_DAYS))]
+    last = last[last["visit"].ge(REGULAR) & _unnamed(last) & within(last["day"], last_days(cutoff, LATELY_DAYS))]
     counts = year.groupby("customer_id").size().reindex(last.index)
     when, times = _usual(year, "hours", last.index)
-    last = last.assign(visits=counts, when=when.where(times / counts >= MOSTLY).fillna("any"), branch_id=_usual(year, "branch_id", last.index)[0])
+    when = when.where(times / counts >= MOSTLY).fillna("any")
+    last = last.assign(when=when, branch_id=_usual(year, "branch_id", last.index)[0])
     register = records.of(shop, "customers")
     forbidden = set(register.loc[register["consent_profile"].eq(False), "customer_id"])
     people = candidates.willing(shop, cutoff, last[~last.index.isin(forbidden)])

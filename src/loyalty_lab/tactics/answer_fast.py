@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import candidates, experiences, records, worth
+from loyalty_lab import candidates, experiences, records, waits, worth
 from loyalty_lab.proportions import share
 from loyalty_lab.records import last_days, within, year_to
-from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
-from loyalty_lab.waits import reached, waiting_curve
+from loyalty_lab.results import Claim, Fact, Findings, spoken
 from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
@@ -54,12 +53,12 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     2.0
     """
     tickets = _of_the_year(shop, cutoff)
-    curve, followed = waiting_curve(tickets["wait"], tickets["replied"]), slow_against_fast(shop, cutoff)
+    curve, followed = waits.waiting_curve(tickets["wait"], tickets["replied"]), slow_against_fast(shop, cutoff)
     facts = _wait_facts(tickets, curve, cutoff) | _open_facts(_tickets(shop, cutoff)) | followed.facts
     return Findings.of(
         SLUG, facts, "none" if tickets.empty else "waiting" if facts["open"].value else "clear",
         also=(*followed.said(SLUG), *records.doubts(shop, "tickets")), tables={"waiting": curve},
-        figures=(_figure(curve, spoken(facts)),) if len(curve) else (), claims=(Claim.of(SLUG, "essential", facts["return_gap"]),),
+        figures=waits.figure(SLUG, "waiting", curve, spoken(facts), [1]), claims=(Claim.of(SLUG, "essential", facts["return_gap"]),),
     )  # fmt: skip
 
 
@@ -146,8 +145,8 @@ def _wait_facts(tickets: pd.DataFrame, curve: pd.DataFrame, cutoff: date) -> dic
     kept = int((done.reindex(due.index) <= due["promised_by"]).sum())
     return {
         "tickets": Fact(value=len(tickets), unit="count", window=window),
-        "median_wait": Fact(value=reached(curve, 0.5), unit="days", n=len(tickets), window=window),
-        "p90_wait": Fact(value=reached(curve, 0.9), unit="days", n=len(tickets), window=window),
+        "median_wait": Fact(value=waits.reached(curve, 0.5), unit="days", n=len(tickets), window=window),
+        "p90_wait": Fact(value=waits.reached(curve, 0.9), unit="days", n=len(tickets), window=window),
         "promises_kept": share(kept, len(due), window),
     }
 
@@ -159,11 +158,3 @@ def _open_facts(tickets: pd.DataFrame) -> dict[str, Fact]:
         "unanswered": Fact(value=int(unanswered.sum()), unit="count", n=len(tickets)),
         "overdue": Fact(value=int(tickets["overdue"].sum()), unit="count", n=len(tickets)),
     }
-
-
-def _figure(curve: pd.DataFrame, args: dict) -> Figure:
-    line = {"label": {"key": f"{SLUG}.line", "args": {}}, "shares": [0.0, *curve["share"].tolist()]}
-    data = {"days": [0.0, *curve["days"].tolist()], "lines": [line], "reference_days": [1]}
-    if curve["days"].max() <= 0:
-        data["days"][-1] = 1.0
-    return Figure.of(SLUG, "waiting", "curve", data, args)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import candidates, experiences, records, worth
+from loyalty_lab import candidates, experiences, records, waits, worth
 from loyalty_lab.proportions import share, wilson
 from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
-from loyalty_lab.waits import waiting_curve
 from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ def _returns(shop: Shop, cutoff: date) -> pd.DataFrame:
 
 def _curve(year: pd.DataFrame) -> pd.DataFrame:
     waited = year[(year["paid"] | year["open"]) & ~year["forgotten"]]
-    return waiting_curve(waited["wait"], waited["paid"])
+    return waits.waiting_curve(waited["wait"], waited["paid"])
 
 
 def _why(year: pd.DataFrame) -> pd.DataFrame:
@@ -170,16 +169,10 @@ def _money(every: pd.DataFrame, curve: pd.DataFrame) -> dict[str, Fact]:
     """How long the money takes, and how many customers wait for money or a decision for more than a week."""
     paid = int(curve["replied"].sum())
     return {
-        "median_days": Fact(value=_reached(curve, 0.5), unit="days", n=paid),
-        "p90_days": Fact(value=_reached(curve, 0.9), unit="days", n=paid),
+        "median_days": Fact(value=waits.reached(curve, 0.5), unit="days", n=paid),
+        "p90_days": Fact(value=waits.reached(curve, 0.9), unit="days", n=paid),
         "owed": Fact(value=every.loc[every["owed"], "customer_id"].nunique(), unit="count"),
     }
-
-
-def _reached(curve: pd.DataFrame, part: float) -> int | None:
-    """Days by which so large a part had its money; None where the curve ends below it."""
-    days = curve.loc[curve["share"] >= part - 1e-12, "days"]
-    return int(days.iloc[0]) if len(days) else None
 
 
 def _reasons(why: pd.DataFrame) -> dict[str, Fact]:
@@ -218,11 +211,7 @@ def _figures(why: pd.DataFrame, curve: pd.DataFrame, args: dict) -> tuple[Figure
     if len(why):
         labels = [{"key": "chart.label", "args": {"label": reason}} for reason in why["reason"].head(BARS)]
         figures.append(Figure.bars(SLUG, "why", why.head(BARS), labels, args | {"kinds": len(why), "top": why["reason"].iloc[0]}))
-    if len(curve):
-        days, shares = [-1, *curve["days"], max(1, curve["days"].max())], [0.0, *curve["share"], curve["share"].max()]
-        line = {"label": {"key": f"{SLUG}.line", "args": {}}, "shares": shares}
-        figures.append(Figure.of(SLUG, "days", "curve", {"days": days, "lines": [line], "reference_days": [SOON_DAYS]}, args))
-    return tuple(figures)
+    return (*figures, *waits.figure(SLUG, "days", curve, args, [SOON_DAYS], whole_days=True))
 
 
 def _less(found: Worth, refunds: float) -> Worth:

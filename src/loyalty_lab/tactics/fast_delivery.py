@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import candidates, experiences, records, worth
+from loyalty_lab import candidates, experiences, records, waits, worth
 from loyalty_lab.proportions import by_group, share
 from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
-from loyalty_lab.waits import waiting_curve
 from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def _due(every: pd.DataFrame, window: records.Window) -> pd.DataFrame:
 
 def _curve(every: pd.DataFrame, window: records.Window) -> pd.DataFrame:
     ordered = every[within(every["ordered_at"], window) & ~every["forgotten"]]
-    return waiting_curve(ordered["days"], ordered["arrived"])
+    return waits.waiting_curve(ordered["days"], ordered["arrived"])
 
 
 def _where(due: pd.DataFrame) -> pd.DataFrame:
@@ -206,15 +205,9 @@ def _days(due: pd.DataFrame, curve: pd.DataFrame) -> dict[str, Fact]:
     arrived = int(curve["replied"].sum())
     return {
         "promised_days": Fact(value=int(promised.quantile(0.5, "lower")) if len(promised) else None, unit="days", n=len(promised)),
-        "median_days": Fact(value=_reached(curve, 0.5), unit="days", n=arrived),
-        "p90_days": Fact(value=_reached(curve, 0.9), unit="days", n=arrived),
+        "median_days": Fact(value=waits.reached(curve, 0.5), unit="days", n=arrived),
+        "p90_days": Fact(value=waits.reached(curve, 0.9), unit="days", n=arrived),
     }
-
-
-def _reached(curve: pd.DataFrame, part: float) -> int | None:
-    """Days by which so large a part had arrived; None where the curve ends below it."""
-    days = curve.loc[curve["share"] >= part - 1e-12, "days"]
-    return int(days.iloc[0]) if len(days) else None
 
 
 def _figures(where: pd.DataFrame, curve: pd.DataFrame, args: dict) -> tuple[Figure, ...]:
@@ -223,10 +216,5 @@ def _figures(where: pd.DataFrame, curve: pd.DataFrame, args: dict) -> tuple[Figu
     if where["count"].sum():
         labels = [{"key": f"{SLUG}.place.{row.by}", "args": {"group": row.group}} for row in where.itertuples()]
         figures.append(Figure.bars(SLUG, "where", where, labels, args, reference=1 - args["on_time"]))
-    if len(curve):
-        # From the evening before, so that what comes on the day of the order is drawn; and never of no width.
-        days, shares = [-1, *curve["days"], max(1, curve["days"].max())], [0.0, *curve["share"], curve["share"].max()]
-        line = {"label": {"key": f"{SLUG}.line", "args": {}}, "shares": shares}
-        promised = [args["promised_days"]] if args["promised_days"] else []
-        figures.append(Figure.of(SLUG, "days", "curve", {"days": days, "lines": [line], "reference_days": promised}, args))
-    return tuple(figures)
+    promised = [args["promised_days"]] if args["promised_days"] else []
+    return (*figures, *waits.figure(SLUG, "days", curve, args, promised, whole_days=True))

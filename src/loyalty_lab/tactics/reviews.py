@@ -11,7 +11,7 @@ import pandas as pd
 from loyalty_lab import candidates, experiences, proportions, records, worth
 from loyalty_lab.proportions import share
 from loyalty_lab.records import within, year_to
-from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
+from loyalty_lab.results import Claim, Fact, Figure, Findings, Value, spoken
 from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
@@ -71,9 +71,10 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     What reviews bring most, customers who read them, is not in it.
     """
     over = _over(_reviews(shop), cutoff)
+    if not over["replied"].any():
+        return worth.worth(SLUG, Value(grade="D", assumptions=["readers", "unnoted"]), [(f"{worth.SHARED}.occasions", None, "count")])
     late = over[within(over["posted_at"], year_to(cutoff)) & ~over["prompt"] & over["customer_id"].notna()]
-    concerned = late["customer_id"] if over["replied"].any() else late["customer_id"].iloc[:0]
-    return worth.of_experience(SLUG, shop, answered_against_not(shop, cutoff), concerned, forecast, assumptions=("readers",))
+    return worth.of_experience(SLUG, shop, answered_against_not(shop, cutoff), late["customer_id"], forecast, assumptions=("readers",))
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
