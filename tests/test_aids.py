@@ -136,6 +136,12 @@ def test_the_review_card_has_the_code_of_the_address_or_room_for_one():
     assert without["qr"] is None
 
 
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "reviews.example", "https://a b", "https://x.example/" + "a" * 200])
+def test_an_address_for_reviews_that_is_none_is_refused(address):
+    with pytest.raises(ValueError, match="review_url"):
+        sample.shop(brand={"review_url": address})
+
+
 @pytest.mark.parametrize("language", LOCALES)
 def test_every_language_leaves_the_same_places_open(language):
     def gaps(part):

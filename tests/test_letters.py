@@ -105,11 +105,11 @@ def test_the_longest_letter_stays_one_page_on_letter_paper_with_a_long_name():
 
 
 def test_the_mail_merge_holds_what_stands_in_the_letter_and_no_formula(tmp_path):
-    letters.write(desk(), SLUG, on_list(template="C"), tmp_path)
+    letters.write(desk(), SLUG, on_list(template="spring"), tmp_path)
     found = told(tmp_path)
 
     assert list(found[0]) == list(letters.COLUMNS)
-    assert [row["template"] for row in found] == ["C"] * len(NAMES)
+    assert [row["template"] for row in found] == ["spring"] * len(NAMES), "the shop notes the letter under its own name"
     assert found[1]["name"] == "'=cmd|' /C calc'!A0"
     assert found[0]["paragraphs"].startswith('Dear #import "/etc/passwd",\n\n')
     assert found[0]["paragraphs"].endswith(Texts("en").part("letters.stop"))
@@ -146,7 +146,7 @@ def test_the_letters_of_earlier_rounds_decide_what_stands_in():
     )
     lettered = desk(contacts=before)
 
-    found = {name: letters.merged(lettered, SLUG, on_list(template=name))[0]["template"] for name in ("autumn", "winter", "A")}
+    found = {name: letters.merged(lettered, SLUG, on_list(template=name))[0]["letter"] for name in ("autumn", "winter", "A")}
     assert found == {"autumn": "E", "winter": "F", "A": "A"}
 
 

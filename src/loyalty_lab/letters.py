@@ -138,7 +138,7 @@ def merged(desk: Desk, slug: str, people: pd.DataFrame) -> list[dict[str, Any]]:
         return []
     spoken, own = _languages(desk), _own(desk, people)
     return [
-        _letter(desk, slug, person, spoken.get(person.pseudonym, home), stand_in(str(person.arguments["template"]), ours, own))
+        _letter(desk, slug, person, Texts(spoken.get(person.pseudonym, home)), stand_in(str(person.arguments["template"]), ours, own))
         for person in people.sort_values("rank").itertuples()
         if person.channel in POSTED and "template" in person.arguments
     ]
@@ -161,26 +161,29 @@ def _own(desk: Desk, people: pd.DataFrame) -> list[str]:
     return sorted(used | {str(each["template"]) for each in people["arguments"] if "template" in each})
 
 
-def _letter(desk: Desk, slug: str, person: Any, language: str, name: str) -> dict[str, Any]:
-    texts, known, shop = Texts(language), desk.identities.loc[person.pseudonym], desk.shop.settings.name
+def _letter(desk: Desk, slug: str, person: Any, texts: Texts, name: str) -> dict[str, Any]:
+    known, shop = desk.identities.loc[person.pseudonym], desk.shop.settings.name
     told = {field: _plain(known.get(field)) for field in ("merged_id", "name", "address", "email")}
-    shown = _printable(told["name"])
+    listed = _plain(person.arguments["template"])
     return {
         "number": told["merged_id"],
-        "name": told["name"],
+        **{field: told[field] for field in ("name", "address", "email")},
         "channel": person.channel,
-        "address": told["address"],
-        "email": told["email"],
-        "language": language,
-        "template": name,
+        "language": texts.language,
+        "template": listed,
+        "letter": name,
         "told": _said(texts, slug, name, told["name"], _plain(shop)),
-        "shown": {
-            "lang": language,
-            "region": LOCALES[language][-2:],
-            "to": [line for line in (shown, _printable(told["address"])) if line],
-            "code": f"{clean(told['merged_id'])} · {name}",
-            "paragraphs": _said(texts, slug, name, shown, clean(shop)),
-        },
+        "shown": _shown(texts, told, listed) | {"paragraphs": _said(texts, slug, name, _printable(told["name"]), clean(shop))},
+    }
+
+
+def _shown(texts: Texts, told: dict[str, str], listed: str) -> dict[str, Any]:
+    """What stands on the page around the letter; its code is the list's, so that the shop notes the letter under that name."""
+    return {
+        "lang": texts.language,
+        "region": LOCALES[texts.language][-2:],
+        "to": [line for line in (_printable(told["name"]), _printable(told["address"])) if line],
+        "code": f"{clean(told['merged_id'])} · {clean(listed)}",
     }
 
 

@@ -61,7 +61,21 @@ CATALOGUE = (
     Tactic(6, "vip-access", "campaign", ("orders",), ("customers.vip_tier", "contacts.purpose", "orders.margin_amount")),
     Tactic(7, "follow-up-letters", "campaign", ("orders",), ("contacts.template_id", "contacts.outcome")),
     Tactic(
+        8,
+        "contact-cards",
+        "campaign",
+        ("orders", "contacts.card_code"),
+        ("contacts.direction", "contacts.purpose", "tickets.opened_at"),
+    ),
+    Tactic(
         9, "answer-fast", "duty", ("orders", "tickets.first_reply_at"), ("tickets.promised_by", "tickets.resolved_at", "tickets.category")
+    ),
+    Tactic(
+        10,
+        "know-by-questionnaire",
+        "campaign",
+        ("orders", "customers.consent_profile"),
+        ("customers.region", "customers.preferred_channel", "customers.preferred_language", "surveys.answered_at"),
     ),
     Tactic(
         11,
@@ -69,6 +83,13 @@ CATALOGUE = (
         "duty",
         ("orders", "surveys.csat"),
         ("surveys.answered_at", "surveys.nps", "surveys.care", "surveys.order_id"),
+    ),
+    Tactic(
+        14,
+        "referral",
+        "campaign",
+        ("orders", "referrals.referrer_id"),
+        ("referrals.referred_id", "referrals.first_order_at", "referrals.reward_cost", "surveys.nps"),
     ),
     Tactic(
         15,

@@ -23,7 +23,7 @@ LOW = {"goods": ("csat", 2), "care": ("care", 2), "recommend": ("nps", 6)}
 PATIENCE_DAYS, PROMPT_DAYS, OPEN_DAYS = 7, 2, 60
 ADVERTISING = ("thanks", "offer", "preview")
 PERIODS = {"week": "W-SUN", "month": "M", "quarter": "Q"}
-ENOUGH, SHOWN, HANDFUL = 15, 6, 20
+ENOUGH, SHOWN, HANDFUL = 15, 5, 20
 
 
 def diagnose(shop: Shop, cutoff: date) -> Findings:

@@ -68,7 +68,8 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     }
     return Findings.of(
         SLUG, facts, "none" if people.empty else "known", "none" if people.empty else "asked" if len(asked) else "unasked",
-        also=records.doubts(shop, "surveys"), tables={"bands": bands}, figures=_bars(bands, spoken(facts)), claims=(Claim.of(SLUG, "better"),),
+        also=records.doubts(shop, "surveys"), tables={"bands": bands}, figures=_bars(bands, spoken(facts)),
+        claims=(Claim.of(SLUG, "better"),),
     )  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def _cards(days: pd.DataFrame, cutoff: date) -> dict[str, Fact]:
 def _trap(days: pd.DataFrame) -> dict[str, Fact]:
     """Who was back within 90 days: holders and others as they are today, and both from one and the same visit on."""
     over = days[days["over"]]
-    holds, free = over["card"].notna(), over
+    holds, free = over["card"].notna(), over[~(over["card"] < over["day"])]
     takes = free["card"] == free["day"]
     took, others = free[takes & free["many"].isin(free.loc[~takes, "many"])], free[~takes]
     counted = zip(COMPARED, (over[holds], over[~holds], took), strict=False)

@@ -67,8 +67,8 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     """Work out how many of those asked must bring a friend: the cost of asking over what a newcomer is worth less the reward.
 
-    A newcomer is worth what those who first came in the last year left then and are expected to leave. The reward is the mean of those paid, or
-    `reward` of ``[cost]`` in shop.toml; asking costs a letter.
+    A newcomer is worth what those who first came in the last year left then and are expected to leave. The reward is the mean of those
+    paid, or `reward` of ``[cost]`` in shop.toml; asking costs a letter.
     """
     people, cost = _people(shop, cutoff, forecast), worth.cost_of(shop, "letter")
     newcomer, reward = _newcomer_worth(shop, cutoff, forecast), _reward(shop)
