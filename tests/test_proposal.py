@@ -78,3 +78,14 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     orders = export(tmp_path, "orders.csv", "order_id,customer_id,ordered_at,net_amount\n")
     with pytest.raises(InputError, match="there is something already"):
         propose(tmp_path, [orders])
+
+
+def test_beside_known_orders_a_file_of_no_known_kind_is_left_out_and_named(tmp_path):
+    orders = export(tmp_path, "orders.csv", "order_id,customer_id,ordered_at,net_amount\n1,a,2026-01-05,3.00\n")
+    payments = export(tmp_path, "payments.csv", "order_id,payment_type,payment_value\n1,card,3.00\n")
+    sellers = export(tmp_path, "sellers.csv", "seller,city\n1,Leeds\n")
+    said = propose(tmp_path / "shop", [sellers, orders, payments]).lines
+
+    assert [line.split(":")[0] for line in said if "left out" in line] == ["sellers.csv", "payments.csv"]
+    assert [path.name for path in (tmp_path / "shop" / "exports").iterdir()] == ["orders.csv"]
+    assert intake.read(tmp_path / "shop").report.bridge.orders == 1

@@ -42,6 +42,14 @@ class Followed:
         """Better less worse: adjusted where the comparison reaches grade C, else as seen."""
         return self.sign * self.comparison.adjusted.value if self.grade == "C" else self.facts["return_gap"].value
 
+    @property
+    def most(self) -> float | None:
+        """The upper end of that difference's range: what it could be at most, and never less than nothing."""
+        if self.grade == "C":
+            return max(0.0, -self.comparison.adjusted.low if self.sign < 0 else self.comparison.adjusted.high)
+        interval = self.facts["return_gap"].interval
+        return max(0.0, interval[1]) if interval else None
+
     def said(self, slug: str) -> tuple[Message, ...]:
         """Return the sentence about it, if there is anything to compare; the text ``<slug>.experience`` names what was gone through."""
         return (exposure.said(self.comparison, f"{slug}.experience"),) if self.comparison else ()

@@ -151,7 +151,7 @@ def _break_even(book: Book, result: Result, kind: str) -> str:
         found = book.range(value.low, value.high, "money")
         return book.say("worth.measured_round", range=found, days=days) if days else book.say("worth.measured_text", range=found)
     if value and value.break_even_rate is not None and value.break_even_rate > 1:
-        return book.say("worth.never_text")
+        return book.say("worth.never_text_duty" if kind == "duty" else "worth.never_text")
     if value and value.break_even_rate is not None:
         own, shared = f"{result.notebook}.break_even", "worth.duty_rate" if kind == "duty" else "worth.break_even_text"
         words = {"rate": rate(book, value.break_even_rate)}

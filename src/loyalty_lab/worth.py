@@ -120,10 +120,11 @@ def of_experience(
     slug: str, shop: Shop, followed: Followed, concerned: pd.Series, forecast: pd.DataFrame, cost: Sequence[str] = ("phone",),
     rows: Iterable[Row] = (), assumptions: Sequence[str] = (),
 ) -> Worth:  # fmt: skip
-    """Work out the ceiling: occasions a year x difference in coming back x mean value of keeping one of those customers.
+    """Work out the ceiling: occasions a year x difference in coming back, at most x mean value of keeping one of those customers.
 
     What goes with an experience is not all caused by it. Where enough is known to adjust for what came before, the adjusted
-    difference counts (grade C), otherwise the one that is seen (grade D); either way it is a ceiling, and no amount.
+    difference counts (grade C), otherwise the one that is seen (grade D), with the upper end of its 95% interval; either way it is
+    a ceiling, and no amount.
 
     Parameters
     ----------
@@ -139,12 +140,12 @@ def of_experience(
         As in `of_campaign`.
     """
     values = forecast["save_value"].reindex(concerned.unique()).dropna()
-    mean, each, difference = float(values.mean()) if len(values) else None, cost_of(shop, *cost), followed.difference
-    ceiling = len(concerned) * max(difference, 0.0) * (mean or 0.0) if difference is not None else None
+    mean, each, most = float(values.mean()) if len(values) else None, cost_of(shop, *cost), followed.most
+    ceiling = len(concerned) * most * (mean or 0.0) if most is not None else None
     rate = each / mean if each is not None and mean else None
-    told = [("occasions", len(concerned), "count"), ("difference", difference, "share"), ("save_value", mean, "money")]
-    told += [("cost", each, "money"), ("ceiling", ceiling, "money")]
-    names = ("too_few",) if ceiling is None else ("adjusted" if followed.grade == "C" else "seen_together", "explained")
+    told = [("occasions", len(concerned), "count"), ("difference", followed.difference, "points"), ("most", most, "points")]
+    told += [("save_value", mean, "money"), ("cost", each, "money"), ("ceiling", ceiling, "money")]
+    names = ("too_few",) if ceiling is None else ("adjusted" if followed.grade == "C" else "seen_together", "explained", "upper")
     reasons = [*assumptions, *(f"practice.assumption.{name}" for name in names)]
     total = Value(high=ceiling, break_even_rate=rate, grade=followed.grade, assumptions=reasons)
     return worth(slug, total, [*rows, *((f"{SHARED}.{name}", number, unit) for name, number, unit in told)])

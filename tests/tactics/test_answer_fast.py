@@ -96,10 +96,11 @@ def test_the_ceiling_is_slow_questions_times_difference_times_value():
     assert worth.rows["value"].iloc[-1] == pytest.approx(60.0)
 
 
-def test_slow_replies_that_did_no_harm_are_worth_nothing():
+def test_slow_replies_after_which_more_came_back_are_worth_no_more_than_the_range_allows():
     tickets = tickets_of(("a", "2025-11-01", "2025-11-01", "2025-11-01", None), ("b", "2025-11-01", "2025-11-09", "2025-11-09", None))
     worth = answer_fast.value(shop_of(tickets, [("b", "2025-12-01")]), CUTOFF, forecast_of(a=1.0, b=1.0))
-    assert worth.value.high == 0.0
+    assert worth.rows.set_index("key").loc["practice.worth.difference", "value"] == -1.0
+    assert 0.0 <= worth.value.high < 0.2
     assert worth.value.break_even_rate is None
 
 
@@ -165,7 +166,7 @@ def test_in_a_large_shop_the_ceiling_is_of_customers_alike_before_they_asked():
     assert 0 < followed.difference < followed.facts["return_gap"].value
     assert worth.value.amount is None
     slow = worth.rows.set_index("key").loc["practice.worth.occasions", "value"]
-    assert worth.value.high == pytest.approx(followed.difference * slow * 10.0)
+    assert worth.value.high == pytest.approx(followed.most * slow * 10.0)
     assert "practice.assumption.adjusted" in worth.value.assumptions
 
 

@@ -133,7 +133,7 @@ def test_the_ceiling_is_of_low_marks_and_no_amount():
     low = (surveys["csat"].le(2) | surveys["care"].le(2) | surveys["nps"].le(6)).fillna(False)
 
     assert worth.value.amount is None
-    assert worth.value.high == pytest.approx((low & records.within(surveys["asked_at"], year)).sum() * followed.difference * 10.0)
+    assert worth.value.high == pytest.approx((low & records.within(surveys["asked_at"], year)).sum() * followed.most * 10.0)
     assert worth.value.break_even_rate == pytest.approx(0.2)
     assert worth.value.assumptions[0] == "ask-every-time.assumption.answered_only"
 

@@ -156,7 +156,7 @@ def test_in_a_large_shop_the_difference_is_of_customers_alike_and_near_the_truth
     assert followed.comparison.adjusted.low < late < followed.comparison.adjusted.high
     assert abs(-followed.difference - late) < abs(-followed.facts["return_gap"].value - late)
     rows = worth.rows.set_index("key")["value"]
-    assert worth.value.high == pytest.approx(followed.difference * rows["practice.worth.occasions"] * 10.0)
+    assert worth.value.high == pytest.approx(followed.most * rows["practice.worth.occasions"] * 10.0)
     assert worth.value.amount is None
 
 

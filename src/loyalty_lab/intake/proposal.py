@@ -20,6 +20,10 @@ MAPPED, MAPPED_LINES = "mapped", "mapped-lines"
 FEWEST_DATES = 0.9
 
 
+class UnknownExport(InputError):
+    """An export none of whose columns looks like one of ours."""
+
+
 @dataclass(frozen=True)
 class Understood:
     """One table in one export: its profile, a proposed mapping, and which parts of it are only guessed."""
@@ -36,6 +40,11 @@ class Understood:
     @property
     def form(self) -> Profile:
         return profiles()[self.profile]
+
+    @property
+    def guessed(self) -> bool:
+        """Whether its columns were put together from words and cells, and not known from a format."""
+        return self.profile in (MAPPED, MAPPED_LINES) and bool(self.columns)
 
     @property
     def unsure(self) -> list[str]:
@@ -66,10 +75,12 @@ def propose(folder: Path, exports: list[Path]) -> Proposal:
     Raises
     ------
     InputError
-        If an export cannot be read or recognised, or the folder holds something. Nothing is made then.
+        If an export cannot be read, none of orders is recognised, or the folder holds something. Nothing is made then. Beside an
+        export of orders of a known format, files of no known kind are left out and named.
     """
     folder = new_folder(folder)
-    understood = _paired([each for path in exports for each in understand(Path(path))])
+    understood, strangers = _recognised([Path(path) for path in exports])
+    understood = _paired(understood)
     names = [path.name for path in dict.fromkeys(each.path for each in understood)]
     double = next((name for name in names if names.count(name) > 1), None)
     if double:
@@ -81,7 +92,24 @@ def propose(folder: Path, exports: list[Path]) -> Proposal:
     text = settings_text(folder.resolve().name, understood)
     _make(folder, [each.path for each in understood], text)
     said = [f"{each.path.name}: {each.table.replace('_', ' ')}, {each.form.about}" + _guesses(each) for each in understood]
+    said += [f"{path.name}: not recognised, left out; if it belongs here, map it in shop.toml" for path in strangers]
     return Proposal((*said, f"{folder / 'shop.toml'}: written"))
+
+
+def _recognised(exports: list[Path]) -> tuple[list[Understood], list[Path]]:
+    """What each export is; beside orders of a known format, what is only guessed or not known at all is set apart."""
+    found: dict[Path, list[Understood]] = {}
+    unknown: dict[Path, UnknownExport] = {}
+    for path in exports:
+        try:
+            found[path] = understand(path)
+        except UnknownExport as error:
+            unknown[path] = error
+    known = any(each.table == "orders" and not each.guessed for several in found.values() for each in several)
+    if unknown and not known:
+        raise next(iter(unknown.values()))
+    apart = [path for path in exports if path in unknown or (known and any(each.guessed for each in found[path]))]
+    return [each for path in exports if path not in apart for each in found[path]], apart
 
 
 def _guesses(each: Understood) -> str:
@@ -129,7 +157,8 @@ def understand(path: Path) -> list[Understood]:
 
 def _is_ours(schema: tables.TableSchema, header: list[str]) -> bool:
     identified = {"customer_id"} if {"email", "phone"} & set(header) and len(schema.required) > 1 else set()
-    return set(schema.required) <= set(header) | identified
+    # A number alone, of an order or a customer, stands in many a file.
+    return set(schema.required) <= set(header) | identified and len(set(schema.names) & set(header)) > 1
 
 
 def _answers(export: Export, form: Profile) -> Columns:
@@ -179,7 +208,7 @@ def _guessed(export: Export, header: list[str]) -> Understood:
     _guess_from_cells(export, header, columns, by_line)
     if not {"customer_id", "email", "phone", "name", "ordered_at", "net_amount", "unit_price"} & set(columns):
         what = f"is not recognised; its columns are {header}"
-        raise InputError(export.path.name, what, "write shop.toml by hand with [sources.columns], see data/README.md")
+        raise UnknownExport(export.path.name, what, "write shop.toml by hand with [sources.columns], see data/README.md")
     wanted = ["order_id", "ordered_at", *([] if by_line else ["net_amount"])]
     wanted += [] if {"customer_id", "email", "phone", "name"} & set(columns) else ["customer_id"]
     columns |= {ours: "?" for ours in wanted if ours not in columns}

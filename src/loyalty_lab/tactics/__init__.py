@@ -85,6 +85,20 @@ CATALOGUE = (
         ("surveys.answered_at", "surveys.nps", "surveys.care", "surveys.order_id"),
     ),
     Tactic(
+        13,
+        "personalise",
+        "campaign",
+        ("orders", "order_lines.category"),
+        (
+            "customers.consent_profile",
+            "customers.preferred_channel",
+            "customers.preferred_language",
+            "tickets.repeat_explained",
+            "tickets.transfers",
+            "contacts.channel",
+        ),
+    ),
+    Tactic(
         14,
         "referral",
         "campaign",

@@ -59,7 +59,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     asked = _asked(shop)
     year, by_mark = _answers(asked)[lambda rows: within(rows["at"], year_to(cutoff))], _by_mark(shop, asked, cutoff)
     groups = {name: proportions.by_group(year[name], year["full"]) for name in ("branch_id", "staff_id")}
-    followed, unhappy = low_against_content(shop, cutoff), _unrecovered(shop, cutoff)
+    followed, unhappy = _compared(shop, _answers(asked), cutoff), _unrecovered(shop, asked, cutoff)
     facts = _mark_facts(year, asked, cutoff) | _group_facts(groups, year) | _return_facts(shop, asked, cutoff) | followed.facts
     facts |= {"promises_kept": promises_kept(shop, cutoff), "open": Fact(value=len(unhappy), unit="count", n=len(year))}
     return Findings.of(
@@ -80,7 +80,7 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     low = answers.loc[(answers["worst"] < CONTENT) & within(answers["at"], year_to(cutoff)), "customer_id"]
     day, kept = worth.cost_of(shop, "training_day"), forecast["save_value"].reindex(low.unique()).mean()
     rows = [("training_day", day / kept, "count")] if day is not None and kept > 0 else []
-    return worth.of_experience(SLUG, shop, low_against_content(shop, cutoff), low, forecast, rows=rows, assumptions=("answered_only",))
+    return worth.of_experience(SLUG, shop, _compared(shop, answers, cutoff), low, forecast, rows=rows, assumptions=("answered_only",))
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +88,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
 
     Each is reached the way they want to be: that is what the practice is about.
     """
-    people = _unrecovered(shop, cutoff)
+    people = _unrecovered(shop, _asked(shop), cutoff)
     people = people.assign(earlier=~within(people["at"], last_days(cutoff, LATELY_DAYS)))
     people = candidates.ranked(people.set_index("customer_id"), forecast, first=["earlier"], by="save_value")
     people = people.assign(reason=people["about"], arguments=[_told(row, cutoff) for row in people.itertuples()])
@@ -106,7 +106,10 @@ def low_against_content(shop: Shop, cutoff: date) -> experiences.Followed:
     >>> low_against_content(demo.make(customers=60).shop(), date(2026, 10, 31)).grade
     'D'
     """
-    answers = _answers(_asked(shop))
+    return _compared(shop, _answers(_asked(shop)), cutoff)
+
+
+def _compared(shop: Shop, answers: pd.DataFrame, cutoff: date) -> experiences.Followed:
     answers = answers.assign(low=answers["worst"] < CONTENT)
     found = experiences.follow(shop, cutoff, answers, "low", better=False, also=["branch_id", "channel"])
     if min(found.facts[name].n for name in ("return_better", "return_worse")) >= FEWEST:
@@ -137,13 +140,13 @@ def _answers(asked: pd.DataFrame) -> pd.DataFrame:
     return asked[asked["answered"]].sort_values(["at", "survey_id"])
 
 
-def _unrecovered(shop: Shop, cutoff: date) -> pd.DataFrame:
+def _unrecovered(shop: Shop, asked: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     """The last answer of each customer of the year, where it was unhappy and nothing has happened since.
 
     Something has happened when they came back, when the shop wrote or called for their own sake, or when they were asked again
     and gave better marks. What the answer was `about` is the lower of the two marks.
     """
-    last = _answers(_asked(shop)).drop_duplicates("customer_id", keep="last")
+    last = _answers(asked).drop_duplicates("customer_id", keep="last")
     last = last[(last["worst"] <= UNHAPPY) & within(last["at"], year_to(cutoff))]
     contacts, orders = records.of(shop, "contacts"), records.of(shop, "orders")
     contacts = contacts[contacts["direction"].ne("in") & contacts["purpose"].isin(PERSONAL)]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SLUG = "follow-up-letters"
 TEMPLATES = "ABCDEF"
+OTHER_LETTERS = ("thanks", "preview")
 AWAY = 1.5
 LONG_GONE = 0.98
 TIME_TO_REPLY = 14
@@ -182,8 +183,11 @@ def _best(templates: pd.DataFrame) -> dict:
 
 
 def _used_templates(shop: Shop) -> dict[str, list[str]]:
+    """What each customer was sent, in order; what thanked or invited them has letters of its own."""
     sent = letters_sent(shop)
     if "template_id" not in sent.columns:
         return {}
     letters = sent.dropna(subset=["template_id"])
+    if "purpose" in letters.columns:
+        letters = letters[~letters["purpose"].isin(OTHER_LETTERS)]
     return {customer: [str(each) for each in group] for customer, group in letters.groupby("customer_id")["template_id"]}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SLUG = "ideal-customer"
 HALF_YEAR = 182
-NEW_DAYS = 60
+NEW_DAYS, A_MONTH = 60, 31
 BEST = 0.8
 ENOUGH = 20
 QUARTERS = 4
@@ -65,17 +65,17 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     """
     people = newcomers(shop, cutoff)
     pool, since = _profiled(people, cutoff), _tried(people, cutoff)
-    alike, made = _alike(pool, since), {"traits": _traits(shop, pool, cutoff), "quarters": _drift(people, pool, cutoff)}
-    sources, lately = _by_source(people, cutoff), people[within(people["first"], last_days(cutoff, NEW_DAYS))]
+    alike, made = _alike(pool, _likeness(pool, people)), {"traits": _traits(shop, pool, cutoff), "quarters": _drift(people, pool, cutoff)}
+    sources, lately = _by_source(people, cutoff), alike[within(people["first"], last_days(cutoff, NEW_DAYS))]
     facts = {
         "newcomers": Fact(value=int(within(people["first"], year_to(cutoff)).sum()), unit="count", window=year_to(cutoff)),
         "margin_new": _mean(_ripe(people, cutoff)["margin"]),
         "new_customer": Fact(value=shop.settings.cost.get("new_customer"), unit="money"),
         "written_on": Fact(value=len(pool), unit="count"),
         "traits": Fact(value=int(made["traits"]["shown"].sum()), unit="count", n=len(made["traits"])),
-        **_check(alike, top(since["later"])),
+        **_check(alike[since.index], top(since["later"])),
         "drifted": Fact(value=int(made["quarters"]["apart"].sum()), unit="count", n=len(made["quarters"])),
-        "alike": Fact(value=int(_alike(pool, lately).sum()), unit="count", n=len(lately)),
+        "alike": Fact(value=int(lately.sum()), unit="count", n=len(lately)),
     }
     variant = "none" if people.empty else "early" if facts["lift"].value is None else "told" if _clear(facts["lift"]) else "untold"
     args = {"compared": len(made["traits"]), "quarters": len(made["quarters"]), "lately": len(lately)}
@@ -92,9 +92,9 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     A ceiling (grade D): whoever is won in another way need not become like those who came that way by themselves.
     """
     people = newcomers(shop, cutoff)
-    since = _tried(people, cutoff)
-    alike, n = _alike(_profiled(people, cutoff), since), int(within(people["first"], year_to(cutoff)).sum())
-    means = since["margin"].groupby(alike).mean()
+    pool, since = _profiled(people, cutoff), _tried(people, cutoff)
+    alike, n = _alike(pool, _likeness(pool, people)), int(within(people["first"], year_to(cutoff)).sum())
+    means = since["margin"].groupby(alike[since.index]).mean()
     apart = float(means[True] - means[False]) if len(means) == 2 else None
     ceiling = None if apart is None else n * SHIFT * max(apart, 0.0)
     rows = [("newcomers", n, "count"), ("shift", SHIFT, "share"), ("apart", apart, "money"), ("ceiling", ceiling, "money")]
@@ -110,9 +110,9 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     people = newcomers(shop, cutoff)
     pool, register = _profiled(people, cutoff), records.of(shop, "customers")
     forbidden = set(register.loc[register["consent_profile"].eq(False), "customer_id"])
-    lately = people[within(people["first"], last_days(cutoff, NEW_DAYS)) & ~people.index.isin(forbidden)]
-    parts = _likeness(pool, lately)
-    lately = lately.assign(reason=_strongest(parts), unlike=-parts.sum(axis=1).round(6))[_alike(pool, lately)]
+    parts = _likeness(pool, people)
+    chosen = _alike(pool, parts) & within(people["first"], last_days(cutoff, NEW_DAYS)) & ~people.index.isin(forbidden)
+    lately = people.assign(reason=_strongest(parts), unlike=-parts.sum(axis=1).round(6))[chosen]
     lately = candidates.ranked(lately[lately["reason"].notna()], forecast, first=["unlike"], by="save_value")
     days = (pd.Timestamp(cutoff) - lately["first"]).dt.days
     told = [{"days": int(n), "level": row[row["reason"]]} for n, (_, row) in zip(days, lately.iterrows(), strict=True)]
@@ -121,6 +121,8 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
 
 def newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Return every customer with how they began and what they left in the half year from then.
+
+    Whom the register knew more than a month before their first purchase on record is no newcomer.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
     category = _main_category(shop, first["first"]).reindex(first.index).fillna(first["category"])
     source = first["channel"].mask(first.index.isin(_sent(shop)), "friend").fillna("other")
     made = first[["first", "channel", "branch_id"]].assign(category=category, source=source, margin=margin)
-    return made.assign(later=margin - first["margin"])
+    return made.assign(later=margin - first["margin"])[~first.index.isin(_known_before(shop, first["first"]))]
 
 
 def top(values: pd.Series) -> pd.Series:
@@ -160,6 +162,13 @@ def _main_category(shop: Shop, first: pd.Series) -> pd.Series:
 def _sent(shop: Shop) -> set[str]:
     register = records.of(shop, "customers")
     return set(records.of(shop, "referrals")["referred_id"].dropna()) | set(register.loc[register["referred_by"].notna(), "customer_id"])
+
+
+def _known_before(shop: Shop, first: pd.Series) -> pd.Index:
+    """Old customers whose earlier purchases are not on record."""
+    joined = records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")["joined_at"]
+    since = (first - joined.reindex(first.index)).dt.days
+    return since.index[since > A_MONTH]
 
 
 def _ripe(people: pd.DataFrame, cutoff: date) -> pd.DataFrame:
@@ -195,11 +204,11 @@ def _strongest(parts: pd.DataFrame) -> pd.Series:
     return parts.idxmax(axis=1).where(parts.max(axis=1) > 0) if len(parts) else pd.Series(index=parts.index, dtype="str")
 
 
-def _alike(pool: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
+def _alike(pool: pd.DataFrame, parts: pd.DataFrame) -> pd.Series:
     """Who resembles the best as much as the upper fifth of those the profile was written on."""
-    own = _likeness(pool, pool).sum(axis=1).round(6)
-    chosen = own[top(own)]
-    return _likeness(pool, people).sum(axis=1).round(6) >= (chosen.min() if len(chosen) else np.inf)
+    likeness = parts.sum(axis=1).round(6)
+    own = likeness[pool.index]
+    return likeness >= (own[top(own)].min() if top(own).any() else np.inf)
 
 
 def _check(alike: pd.Series, best: pd.Series) -> dict[str, Fact]:
@@ -293,5 +302,6 @@ def _figures(sources: pd.DataFrame, quarters: pd.DataFrame, args: dict) -> tuple
         made.append(Figure.bars(SLUG, "sources", sources, labels, args, unit="money", reference=args["margin_new"]))
     if len(quarters):
         labels = [{"key": f"{SLUG}.quarter", "args": {"quarter": name}} for name in quarters["quarter"]]
-        made.append(Figure.bars(SLUG, "drift", quarters.rename(columns={"index": "share"}), labels, args, unit="ratio"))
+        against = quarters.assign(share=quarters["index"] / quarters["chance"])
+        made.append(Figure.bars(SLUG, "drift", against, labels, args, unit="ratio"))
     return tuple(made)

@@ -21,6 +21,7 @@ TIME_TO_COME = pd.Timedelta(days=90)
 ASKED_DAYS = 180
 PROMOTER, DETRACTOR, DELIGHTED = 9, 6, 5
 REGULAR_VISITS, FAITHFUL_VISITS = 3, 5
+MOODS = ("promoter", "between", "detractor", "silent")
 
 
 def diagnose(shop: Shop, cutoff: date) -> Findings:
@@ -172,5 +173,7 @@ def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bars(by_mood: pd.DataFrame, args: dict) -> tuple[Figure, ...]:
+    order = {mood: at for at, mood in enumerate(MOODS)}
+    by_mood = by_mood.sort_values("group", key=lambda names: names.map(order))
     labels = [{"key": f"{SLUG}.mood.{mood}", "args": {}} for mood in by_mood["group"]]
     return (Figure.bars(SLUG, "came", by_mood, labels, args, reference=args["came"]),) if len(by_mood) else ()
