@@ -193,7 +193,7 @@ def _stopped_list(book: Book, why: str) -> dict[str, Any]:
 
 
 def _who(book: Book, slug: str, kind: str, action: dict[str, Any]) -> dict[str, Any]:
-    if not action:
+    if not action or not (action.get("count") or action.get("held_out") or kind != "campaign"):
         return {"numbers": [], "list": "", "control": book.say("who.none")}
     count, held = action.get("count") or 0, action.get("held_out") or 0
     shown = {

@@ -85,6 +85,13 @@ CATALOGUE = (
         ("surveys.answered_at", "surveys.nps", "surveys.care", "surveys.order_id"),
     ),
     Tactic(
+        12,
+        "ideal-customer",
+        "watch",
+        ("orders",),
+        ("customers.region", "orders.channel", "order_lines.category", "orders.branch_id"),
+    ),
+    Tactic(
         13,
         "personalise",
         "campaign",

@@ -72,7 +72,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
 
 
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
-    """Work out the ceiling: questions a year that went roughly x difference in return x mean value of keeping one of those customers.
+    """Work out the ceiling: rough questions a year x difference in return, at most x mean value of keeping one of those customers.
 
     The first row counts the hand-overs that were saved if every question stayed with who took it: time of the staff, not money.
     """

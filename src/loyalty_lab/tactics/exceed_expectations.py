@@ -72,7 +72,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
 
 
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
-    """Work out the ceiling: low marks a year x difference in return x mean value of keeping one of those customers.
+    """Work out the ceiling: low marks a year x difference in return, at most x mean value of keeping one of those customers.
 
     Where ``[cost]`` in shop.toml names a `training_day`, the first row tells how many customers it must keep to pay.
     """

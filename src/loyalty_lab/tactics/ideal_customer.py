@@ -270,7 +270,7 @@ def _drift(people: pd.DataFrame, pool: pd.DataFrame, cutoff: date) -> pd.DataFra
     for quarter in (last - back for back in reversed(range(QUARTERS))):
         new = people[people["first"].dt.to_period("Q") == quarter]
         if len(new) >= ENOUGH and len(best):
-            rows.append((str(quarter), len(new), *_stability(new, best, pool)))
+            rows.append((quarter.start_time.date(), len(new), *_stability(new, best, pool)))
     table = pd.DataFrame(rows, columns=["quarter", "n", "index", "chance"])
     return table.assign(apart=table["index"] > table["chance"])
 
@@ -301,7 +301,7 @@ def _figures(sources: pd.DataFrame, quarters: pd.DataFrame, args: dict) -> tuple
         labels = [{"key": f"{SLUG}.source.{name if name in SOURCES else 'named'}", "args": {"name": name}} for name in sources["source"]]
         made.append(Figure.bars(SLUG, "sources", sources, labels, args, unit="money", reference=args["margin_new"]))
     if len(quarters):
-        labels = [{"key": f"{SLUG}.quarter", "args": {"quarter": name}} for name in quarters["quarter"]]
+        labels = [{"key": f"{SLUG}.quarter", "args": {"start": start}} for start in quarters["quarter"]]
         against = quarters.assign(share=quarters["index"] / quarters["chance"])
         made.append(Figure.bars(SLUG, "drift", against, labels, args, unit="ratio"))
     return tuple(made)

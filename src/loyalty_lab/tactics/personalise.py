@@ -68,9 +68,10 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     >>> diagnose(shop, date(2026, 3, 31)).facts["suggested_hit"].value
     1.0
     """
-    tested, newcomers = _tested(_bought(shop), cutoff), _newcomers(shop, cutoff)
-    followed = met_against_not(shop, cutoff)
-    facts = _hits(tested) | _service(shop, cutoff) | {"may": Fact(value=len(_may_receive(shop, cutoff)), unit="count")} | followed.facts
+    bought, newcomers = _bought(shop), _newcomers(shop, cutoff)
+    tested, followed = _tested(bought, cutoff), _followed(shop, cutoff, newcomers)
+    may = Fact(value=len(_may_receive(shop, cutoff, bought)), unit="count", window=year_to(cutoff))
+    facts = _hits(tested) | _service(shop, cutoff) | {"may": may} | followed.facts
     gap = facts["hit_gap"].interval
     variant = "none" if gap is None else "better" if gap[0] > 0 else "worse" if gap[1] < 0 else "same"
     return Findings.of(
@@ -105,7 +106,7 @@ def met_against_not(shop: Shop, cutoff: date) -> experiences.Followed:
     >>> met_against_not(demo.make(customers=60).shop(), date(2026, 10, 31)).grade
     'D'
     """
-    return experiences.follow(shop, cutoff, _newcomers(shop, cutoff), "met", better=True, also=["channel", "branch_id", "spend"])
+    return _followed(shop, cutoff, _newcomers(shop, cutoff))
 
 
 def suggested(bought: pd.DataFrame) -> pd.DataFrame:
@@ -239,9 +240,12 @@ def _newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
     return first.assign(wait=wait.clip(upper=SECOND_VISIT_DAYS).astype("float64"), came=first["came"] & ~late)
 
 
-def _may_receive(shop: Shop, cutoff: date) -> pd.DataFrame:
+def _followed(shop: Shop, cutoff: date, newcomers: pd.DataFrame) -> experiences.Followed:
+    return experiences.follow(shop, cutoff, newcomers, "met", better=True, also=["channel", "branch_id", "spend"])
+
+
+def _may_receive(shop: Shop, cutoff: date, bought: pd.DataFrame) -> pd.DataFrame:
     """Customers of the year who agreed to notes, may be contacted, and have bought enough to suggest something."""
-    bought = _bought(shop)
     lately = bought.loc[within(bought["day"], year_to(cutoff)), "customer_id"]
     register = records.of(shop, "customers")
     agreed = register.loc[register["consent_profile"].fillna(False).astype(bool), "customer_id"]
@@ -250,7 +254,7 @@ def _may_receive(shop: Shop, cutoff: date) -> pd.DataFrame:
 
 
 def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
-    return candidates.ranked(_may_receive(shop, cutoff), forecast, by="save_value")
+    return candidates.ranked(_may_receive(shop, cutoff, _bought(shop)), forecast, by="save_value")
 
 
 def _bars(tested: pd.DataFrame) -> pd.DataFrame:
