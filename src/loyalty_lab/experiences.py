@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from loyalty_lab import exposure
+from loyalty_lab.causes import FEWEST
 from loyalty_lab.proportions import difference, share
 from loyalty_lab.results import Fact, Message
 
@@ -26,7 +27,7 @@ class Followed:
     """How many more came back after the better of two experiences than after the worse.
 
     `facts` are `return_better`, `return_worse` and `return_gap` (better less worse, as seen); `comparison` adjusts for what was known
-    before, None where everybody had the same experience.
+    before, None where fewer than 20 occasions stand on either side.
     """
 
     facts: dict[str, Fact]
@@ -99,7 +100,7 @@ def follow(
     facts = {name: share(*count) for name, count in zip(("return_better", "return_worse"), counts, strict=True)}
     facts["return_gap"] = difference(*counts)
     compared = None
-    if rows["_had"].nunique() > 1:
+    if min(n for _, n in counts) >= FEWEST:  # six of six prove nothing
         known = [name for name in also if rows[name].notna().any()]
         compared = exposure.compare(with_past(rows, shop.orders), "_had", "back", [*PAST, *known])
     return Followed(facts, compared, 1 if better else -1)

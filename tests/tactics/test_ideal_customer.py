@@ -89,7 +89,7 @@ def test_chance_alone_hardly_ever_makes_a_quarter_differ():
     dice, apart = np.random.default_rng(1), 0
     for _ in range(60):
         pool, new = (pd.DataFrame({name: dice.choice(list("abc"), n) for name in ideal_customer.TRAITS}) for n in (200, 40))
-        index, chance = ideal_customer._stability(new, pool.iloc[:40], pool)
+        index, chance = ideal_customer.stability(new, pool.iloc[:40], pool)
         apart += index > chance
 
     assert apart <= 3
@@ -150,7 +150,7 @@ def test_in_the_chain_those_who_live_far_off_are_fewer_among_the_best_and_how_ot
     regions, low = found.tables["regions"].set_index("group"), found.facts["lift"].interval[0]
     far = regions.index.isin(words()["far"])
 
-    assert truth["effects"]["remote"]["log_odds"] > 0
+    assert truth["parameters"]["effects"]["remote"] > 0
     assert regions.loc[far, "raw"].max() < regions.loc[~far, "raw"].min()
     assert low < 1
     assert not found.tables["traits"].query("attribute == 'branch_id'")["shown"].any()

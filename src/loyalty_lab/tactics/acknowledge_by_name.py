@@ -114,7 +114,7 @@ def _served(shop: Shop, cutoff: date) -> pd.DataFrame:
     hours = pd.cut(at.dt.hour, [-1, *(end - 1 for end in HOURS.values())], labels=list(HOURS)).astype("object")
     if (at.dt.normalize() == at).all():
         hours[:] = pd.NA  # a till that writes down the day alone
-    return days.assign(greeted=days["customer_id"].map(register["greeted_by_name"]), hours=hours.astype("str"))
+    return days.assign(greeted=days["customer_id"].map(register["greeted_by_name"]).astype("boolean"), hours=hours.astype("str"))
 
 
 def _unnamed(people: pd.DataFrame) -> pd.Series:

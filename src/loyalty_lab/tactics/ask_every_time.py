@@ -23,7 +23,7 @@ LOW = {"goods": ("csat", 2), "care": ("care", 2), "recommend": ("nps", 6)}
 PATIENCE_DAYS, PROMPT_DAYS, OPEN_DAYS = 7, 2, 60
 ADVERTISING = ("thanks", "offer", "preview")
 PERIODS = {"week": "W-SUN", "month": "M", "quarter": "Q"}
-ENOUGH, SHOWN, HANDFUL = 15, 5, 20
+ENOUGH, SHOWN = 15, 5
 
 
 def diagnose(shop: Shop, cutoff: date) -> Findings:
@@ -59,10 +59,8 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     facts |= _care_facts(shop, everyone, cutoff) | followed.facts
     headline = "none" if not year["answered"].any() else "open" if facts["open"].value else "clear"
     stand = "none" if headline == "none" else "answers" if silence else "unasked"
-    # Six of six prove nothing: a handful is not worth a sentence.
-    said = followed.said(SLUG) if min(facts[name].n for name in ("return_better", "return_worse")) >= HANDFUL else ()
     return Findings.of(
-        SLUG, facts, headline, stand, args=_words(kind, chart), also=(*said, *records.doubts(shop, "surveys")), tables={"periods": chart},
+        SLUG, facts, headline, stand, args=_words(kind, chart), also=(*followed.said(SLUG), *records.doubts(shop, "surveys")), tables={"periods": chart},
         figures=_bars(kind, chart, spoken(facts)), claims=(Claim.of(SLUG, "recommend", facts["happy_promote"]),),
     )  # fmt: skip
 

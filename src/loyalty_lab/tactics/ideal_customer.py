@@ -151,6 +151,29 @@ def top(values: pd.Series) -> pd.Series:
     return (values.rank() - 0.5) >= BEST * len(values)
 
 
+def stability(new: pd.DataFrame, best: pd.DataFrame, pool: pd.DataFrame) -> tuple[float, float]:
+    """Return the population stability index of newcomers against the best, summed over the traits, and how large chance makes it.
+
+    Chance exceeds the second number in one of twenty shops, all quarters together. Levels of fewer than ten in the pool count as one.
+
+    Examples
+    --------
+    >>> began = pd.DataFrame({"category": "tea", "channel": ["web", "counter"] * 20, "branch_id": "B1"})
+    >>> found = [stability(new, began, began) for new in (began, began.assign(channel="web"))]
+    >>> [index > chance for index, chance in found]
+    [False, True]
+    """
+    from scipy.special import chdtri
+
+    index, freedom = 0.0, 0
+    for name in TRAITS:
+        common = pool[name].value_counts()
+        levels = [*common.index[common >= ENOUGH / 2], None]
+        shares = [_shares(frame[name], levels) for frame in (new, best)]
+        index, freedom = index + float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum()), freedom + len(levels) - 1
+    return index, float(chdtri(freedom, 0.05 / QUARTERS)) * (1 / len(new) + 1 / len(best))
+
+
 def _main_category(shop: Shop, first: pd.Series) -> pd.Series:
     orders, lines = records.of(shop, "orders"), records.of(shop, "order_lines")
     orders = orders[orders["ordered_at"].dt.normalize() == orders["customer_id"].map(first)]
@@ -270,22 +293,9 @@ def _drift(people: pd.DataFrame, pool: pd.DataFrame, cutoff: date) -> pd.DataFra
     for quarter in (last - back for back in reversed(range(QUARTERS))):
         new = people[people["first"].dt.to_period("Q") == quarter]
         if len(new) >= ENOUGH and len(best):
-            rows.append((quarter.start_time.date(), len(new), *_stability(new, best, pool)))
+            rows.append((quarter.start_time.date(), len(new), *stability(new, best, pool)))
     table = pd.DataFrame(rows, columns=["quarter", "n", "index", "chance"])
     return table.assign(apart=table["index"] > table["chance"])
-
-
-def _stability(new: pd.DataFrame, best: pd.DataFrame, pool: pd.DataFrame) -> tuple[float, float]:
-    """The index summed over the traits, and what it exceeds by chance in one of twenty shops, all quarters together."""
-    from scipy.special import chdtri
-
-    index, freedom = 0.0, 0
-    for name in TRAITS:
-        common = pool[name].value_counts()
-        levels = [*common.index[common >= ENOUGH / 2], None]
-        shares = [_shares(frame[name], levels) for frame in (new, best)]
-        index, freedom = index + float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum()), freedom + len(levels) - 1
-    return index, float(chdtri(freedom, 0.05 / QUARTERS)) * (1 / len(new) + 1 / len(best))
 
 
 def _shares(values: pd.Series, levels: list) -> np.ndarray:

@@ -21,7 +21,6 @@ SLUG = "reviews"
 LOW, POOR = 3, 2
 REPLY_DAYS, RECENT_DAYS = 14, 60
 ASK_FROM, ASK_TO = timedelta(days=14), timedelta(days=7)
-HANDFUL = 20
 
 
 def diagnose(shop: Shop, cutoff: date) -> Findings:
@@ -56,11 +55,9 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     facts = _mark_facts(year, _survey(shop, cutoff), cutoff) | _reply_facts(year, cutoff, noted)
     facts |= {"to_ask": Fact(value=len(to_ask(shop, cutoff)), unit="count"), **followed.facts}
     headline = "none" if year.empty else "unnoted" if not noted else "open" if facts["open"].value else "clear"
-    # A handful of returns is not worth a sentence.
-    said = followed.said(SLUG) if min(facts[name].n for name in ("return_better", "return_worse")) >= HANDFUL else ()
     return Findings.of(
         SLUG, facts, headline, {"none": "none", "unnoted": "unnoted"}.get(headline, "noted"), args=_words(facts),
-        also=(*said, *records.doubts(shop, "reviews")), tables={"sources": by_source},
+        also=(*followed.said(SLUG), *records.doubts(shop, "reviews")), tables={"sources": by_source},
         figures=_bars(by_source, spoken(facts)), claims=(Claim.of(SLUG, "stay", facts["return_gap"]),),
     )  # fmt: skip
 
