@@ -53,6 +53,15 @@ def test_who_asked_lately_comes_first_then_large_purchases_then_regulars():
     assert listed["arguments"].tolist()[1] == {"visits": 1, "spend": 500.0}
 
 
+def test_a_large_purchase_is_named_by_what_was_spent_that_day_not_at_the_last_visit():
+    usual = {f"x{at}": ["2025-12-01"] for at in range(30)}
+    shop = shop_of(purchases(b=[("2026-03-10", 500.0), ("2026-03-25", 3.0)], **usual))
+    listed = contact_cards.act(shop, CUTOFF, worth_of("b"))
+
+    assert listed.loc[0, "reason"] == "contact-cards.reason.large"
+    assert listed.loc[0, "arguments"]["spend"] == 500.0
+
+
 def test_who_refused_letters_is_sent_no_card():
     register = frame("customers", {"customer_id": "a", "consent_contact": False})
     shop = shop_of(purchases(a=OFTEN, b=OFTEN), customers=register)

@@ -57,12 +57,22 @@ def test_a_profile_that_fits_only_the_year_it_was_made_of_proves_nothing():
     assert found.messages[0].key == "ideal-customer.headline.untold"
 
 
-def test_a_large_first_basket_alone_makes_nobody_one_of_the_best():
-    rich = began("r", A_YEAR_BEFORE, "phone", 20, first=900.0)
-    traits = ideal_customer.diagnose(shop_of(orders(a_year("a", A_YEAR_BEFORE), rich)), CUTOFF).tables["traits"]
-    best = traits[traits["share_best"] > 0]
+def test_where_nobody_writes_down_how_customers_begin_the_page_says_so():
+    bare = orders(a_year("a", A_YEAR_BEFORE), a_year("b", SINCE)).drop(columns="channel")
+    found = ideal_customer.diagnose(shop_of(bare), CUTOFF)
 
-    assert best["level"].tolist() == ["web"]
+    assert found.messages[0].key == "ideal-customer.headline.same"
+    assert found.figures == ()
+    assert ideal_customer.act(shop_of(bare), CUTOFF, nobody()).empty
+
+
+def test_a_large_first_basket_alone_makes_nobody_one_of_the_best():
+    rich, new = began("r", A_YEAR_BEFORE, "phone", 20, first=900.0), (began(name, LATELY, name, 1) for name in ("web", "phone"))
+    shop = shop_of(orders(a_year("a", A_YEAR_BEFORE), rich, *new))
+    traits = ideal_customer.diagnose(shop, CUTOFF).tables["traits"]
+
+    assert traits.loc[traits["share_best"] > 0, "level"].tolist() == ["web"]
+    assert ideal_customer.act(shop, CUTOFF, nobody())["pseudonym"].tolist() == ["web000"]
 
 
 def test_the_lift_of_a_trait_is_its_share_among_the_best_over_that_among_the_rest():
@@ -120,6 +130,15 @@ def test_the_list_names_newcomers_who_began_like_the_best_and_allow_notes():
     assert listed["pseudonym"].tolist() == ["w002", "w000"]
     assert listed["arguments"].tolist()[0] == {"days": 30, "level": "web"}
     assert listed["reason"].unique().tolist() == ["ideal-customer.reason.channel"]
+
+
+def test_who_resembles_the_best_in_more_ways_comes_first_whatever_they_are_worth():
+    homes = [began("n", A_YEAR_BEFORE, "web", 15, again=30.0, branch_id="B1"), began("m", A_YEAR_BEFORE, "web", 10, branch_id="B2")]
+    rest = began("o", A_YEAR_BEFORE, "counter", 50, branch_id="B1"), began("p", A_YEAR_BEFORE, "counter", 25, branch_id="B2")
+    new = began("x", LATELY, "web", 1, branch_id="B1"), began("y", LATELY, "web", 1), began("z", LATELY, "counter", 1, branch_id="B1")
+    listed = ideal_customer.act(shop_of(orders(*homes, *rest, *new)), CUTOFF, forecast_of(x000=(0.1, 1.0), y000=(0.9, 90.0)))
+
+    assert listed["pseudonym"].tolist() == ["x000", "y000"]
 
 
 def test_where_somebody_lives_is_shown_and_changes_no_list():

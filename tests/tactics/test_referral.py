@@ -5,6 +5,7 @@ import pytest
 from tactic_shops import CUTOFF, chain, forecast_of, frame, purchases, shop_of
 
 from loyalty_lab.tactics import referral
+from loyalty_lab.visits import visits
 
 OFTEN = [f"2025-12-{day:02d}" for day in range(1, 7)]
 
@@ -41,6 +42,21 @@ def test_nobody_is_asked_twice_in_half_a_year_nor_against_their_will():
     listed = referral.act(shop, CUTOFF, forecast_of(**dict.fromkeys("abc", (0.5, 10.0))))
 
     assert listed["pseudonym"].tolist() == ["c"]
+
+
+def test_who_was_asked_and_never_answered_has_not_told_us_how_they_like_it():
+    told = frame("surveys", {"customer_id": "a", "asked_at": "2026-01-05"})
+    shop = shop_of(purchases(a=OFTEN), surveys=told, referrals=invitations(("a", "2025-06-01", "x", "2025-06-20")))
+
+    assert referral.diagnose(shop, CUTOFF).tables["moods"]["group"].tolist() == ["silent"]
+    assert referral.act(shop, CUTOFF, forecast_of(a=(0.5, 10.0)))["reason"].tolist() == ["referral.reason.faithful"]
+
+
+def test_who_invites_but_has_not_bought_in_the_year_is_no_customer_of_the_year():
+    sent = invitations(("a", "2025-11-01"), ("z", "2025-11-01"))
+    inviting = referral.diagnose(shop_of(purchases(a=OFTEN, b=OFTEN, z=["2024-01-05"]), referrals=sent), CUTOFF).facts["inviting"]
+
+    assert (inviting.value, inviting.n) == (0.5, 2)
 
 
 def test_an_invitation_of_the_last_ninety_days_may_still_bring_somebody():
@@ -90,7 +106,7 @@ def test_a_group_of_two_senders_makes_no_percentage_of_its_own():
 def test_friends_of_good_customers_are_good_customers_and_so_the_gap_counts_for_nothing():
     """Hidden warmth goes with being sent and with coming back: the adjusted gap is clear of the truth, which is nought."""
     shop, cutoff, truth = chain()
-    followed = referral.friends_against_others(shop, cutoff)
+    followed = referral.friends_against_others(shop, cutoff, visits(shop, cutoff))
     said = followed.said("referral")[0]
     forecast = pd.DataFrame(
         {"churn_probability": 0.5, "save_value": 9.0, "customer_lifetime_value": 8.0}, index=shop.customers["customer_id"]

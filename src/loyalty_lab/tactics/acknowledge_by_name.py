@@ -22,7 +22,7 @@ RETURN_DAYS = 90
 LATELY_DAYS = 91
 # A habit outlives its week: of a week that differs from the one before it, only the last day tells.
 WASHOUT_DAYS = 6
-MOST_BARS = 8
+MOST_BARS = 4
 MOSTLY = 0.6
 HOURS = {"morning": 11, "noon": 14, "afternoon": 17, "evening": 24}
 NOBODY_TO_GREET = "web"

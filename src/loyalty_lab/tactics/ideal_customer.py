@@ -26,7 +26,7 @@ QUARTERS = 4
 SHIFT = 0.1
 # Never where somebody lives: a profile must not become a reason to serve a part of town less well.
 TRAITS = ("category", "channel", "branch_id")
-SOURCES = ("friend", "counter", "web", "phone", "other")
+SOURCES = ("friend", "counter", "web", "phone", "other", "unknown")
 
 
 def diagnose(shop: Shop, cutoff: date) -> Findings:
@@ -77,7 +77,9 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
         "drifted": Fact(value=int(made["quarters"]["apart"].sum()), unit="count", n=len(made["quarters"])),
         "alike": Fact(value=int(lately.sum()), unit="count", n=len(lately)),
     }
-    variant = "none" if people.empty else "early" if facts["lift"].value is None else "told" if _clear(facts["lift"]) else "untold"
+    proved = "told" if _proves(facts) else "untold"
+    early = "same" if len(pool) and made["traits"].empty else "early"
+    variant = "none" if people.empty else early if facts["lift"].value is None else proved
     args = {"compared": len(made["traits"]), "quarters": len(made["quarters"]), "lately": len(lately)}
     return Findings.of(
         SLUG, facts, variant, args=args, tables=made | {"sources": sources, "regions": _regions(shop, pool)},
@@ -135,7 +137,7 @@ def newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
     within_half = (days["day"] - days["customer_id"].map(first["first"])).dt.days < HALF_YEAR
     margin = days[within_half].groupby("customer_id")["margin"].sum().reindex(first.index)
     category = _main_category(shop, first["first"]).reindex(first.index).fillna(first["category"])
-    source = first["channel"].mask(first.index.isin(_sent(shop)), "friend").fillna("other")
+    source = first["channel"].mask(first.index.isin(_sent(shop)), "friend").fillna("unknown")
     made = first[["first", "channel", "branch_id"]].assign(category=category, source=source, margin=margin)
     return made.assign(later=margin - first["margin"])[~first.index.isin(_known_before(shop, first["first"]))]
 
@@ -245,8 +247,9 @@ def _check(alike: pd.Series, best: pd.Series) -> dict[str, Fact]:
     return {"hit": hit, "base": base, "lift": lift}
 
 
-def _clear(lift: Fact) -> bool:
-    return lift.interval is not None and lift.interval[0] > 1
+def _proves(facts: dict[str, Fact]) -> bool:
+    """Whether the range of those who resemble the profile lies above the share of all, as the page shows it; a little on the safe side."""
+    return facts["hit"].interval is not None and facts["hit"].interval[0] > facts["base"].value
 
 
 def _mean(amounts: pd.Series) -> Fact:
@@ -294,7 +297,7 @@ def _drift(people: pd.DataFrame, pool: pd.DataFrame, cutoff: date) -> pd.DataFra
         new = people[people["first"].dt.to_period("Q") == quarter]
         if len(new) >= ENOUGH and len(best):
             rows.append((quarter.start_time.date(), len(new), *stability(new, best, pool)))
-    table = pd.DataFrame(rows, columns=["quarter", "n", "index", "chance"])
+    table = pd.DataFrame(rows, columns=["quarter", "n", "index", "chance"]).dropna()
     return table.assign(apart=table["index"] > table["chance"])
 
 
@@ -307,7 +310,7 @@ def _shares(values: pd.Series, levels: list) -> np.ndarray:
 def _figures(sources: pd.DataFrame, quarters: pd.DataFrame, args: dict) -> tuple[Figure, ...]:
     """What a newcomer of each source leaves, and how far each quarter's newcomers are from the profile."""
     made = []
-    if len(sources):
+    if len(sources) > 1:
         labels = [{"key": f"{SLUG}.source.{name if name in SOURCES else 'named'}", "args": {"name": name}} for name in sources["source"]]
         made.append(Figure.bars(SLUG, "sources", sources, labels, args, unit="money", reference=args["margin_new"]))
     if len(quarters):

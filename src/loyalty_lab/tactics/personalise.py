@@ -83,7 +83,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
 
 def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     """Work out what share of the letters must keep a customer; a better suggestion alone is worth little."""
-    return worth.of_campaign(SLUG, shop, _people(shop, cutoff, forecast), assumptions=("small", "consent"))
+    return worth.of_campaign(SLUG, shop, _people(shop, cutoff, forecast), assumptions=("small",))
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:

@@ -54,10 +54,10 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     >>> diagnose(shop, date(2026, 3, 31)).facts["came"].value
     0.5
     """
-    sent = _invitations(shop, cutoff)
+    sent, days = _invitations(shop, cutoff), visits(shop, cutoff)
     year, over = sent[within(sent["invited_at"], year_to(cutoff))], sent[sent["invited_at"] + TIME_TO_COME <= pd.Timestamp(cutoff)]
-    followed, by_mood = friends_against_others(shop, cutoff), proportions.by_group(over["mood"], over["came"])
-    facts = _facts(shop, cutoff, year, over) | followed.facts
+    followed, by_mood = friends_against_others(shop, cutoff, days), proportions.by_group(over["mood"], over["came"])
+    facts = _facts(shop, cutoff, days, year, over) | followed.facts
     variant = "none" if sent.empty else "sent"
     return Findings.of(
         SLUG, facts, variant, also=(*followed.said(SLUG), *records.doubts(shop, "referrals")), tables={"moods": by_mood},
@@ -71,8 +71,9 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     A newcomer is worth what those who first came in the last year left then and are expected to leave. The reward is the mean of those
     paid, or `reward` of ``[cost]`` in shop.toml; asking costs a letter.
     """
-    people, cost = _people(shop, cutoff, forecast), worth.cost_of(shop, "letter")
-    newcomer, reward = _newcomer_worth(shop, cutoff, forecast), _reward(shop)
+    days, cost = visits(shop, cutoff), worth.cost_of(shop, "letter")
+    people = _people(shop, cutoff, forecast, days)
+    newcomer, reward = _newcomer_worth(days, cutoff, forecast), _reward(shop)
     gain = None if newcomer is None else newcomer - (reward or 0.0)
     rate = cost / gain if cost is not None and gain and gain > 0 else None
     ceiling = None if gain is None else max(gain, 0.0) * len(people)
@@ -87,14 +88,14 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
 
     Nobody who invited somebody in the last 180 days, and nobody who said that they would not recommend the shop.
     """
-    people = _people(shop, cutoff, forecast)
+    people = _people(shop, cutoff, forecast, visits(shop, cutoff))
     told = [{"nps": None if pd.isna(nps) else int(nps), "visits": int(n)} for nps, n in zip(people["nps"], people["visits"], strict=True)]
     return candidates.listed(SLUG, people.assign(arguments=told), candidates.preferred(shop, people), at_stake="save_value")
 
 
-def friends_against_others(shop: Shop, cutoff: date) -> experiences.Followed:
+def friends_against_others(shop: Shop, cutoff: date, days: pd.DataFrame) -> experiences.Followed:
     """Compare first visits of customers whom a friend has sent with other first visits, by whether a second followed within 90 days."""
-    first = visits(shop, cutoff).query("visit == 1")
+    first = days[days["visit"] == 1]
     sent = set(records.of(shop, "referrals")["referred_id"].dropna()) | set(_register(shop)["referred_by"].dropna().index)
     first = first.assign(at=first["day"], friend=first["customer_id"].isin(sent))
     return experiences.follow(shop, cutoff, first, "friend", better=True, also=["channel", "branch_id", "spend"])
@@ -122,8 +123,8 @@ def _moods(shop: Shop) -> pd.Series:
     return pd.Series("between", nps.index).mask(nps >= PROMOTER, "promoter").mask(nps <= DETRACTOR, "detractor")
 
 
-def _facts(shop: Shop, cutoff: date, year: pd.DataFrame, over: pd.DataFrame) -> dict[str, Fact]:
-    window, days = year_to(cutoff), visits(shop, cutoff)
+def _facts(shop: Shop, cutoff: date, days: pd.DataFrame, year: pd.DataFrame, over: pd.DataFrame) -> dict[str, Fact]:
+    window = year_to(cutoff)
     people = set(days.loc[within(days["day"], window), "customer_id"])
     each = over.groupby("referrer_id")["came"].sum()
     friends, top = int(each.sum()), each[each > 0].nlargest(max(1, round(len(each) / 5)))
@@ -135,7 +136,7 @@ def _facts(shop: Shop, cutoff: date, year: pd.DataFrame, over: pd.DataFrame) -> 
         "top_senders": proportions.share(int(top.sum()), friends),
         "reward": Fact(value=_reward(shop), unit="money", n=int(over["reward_cost"].notna().sum())),
         "new_customer": Fact(value=shop.settings.cost.get("new_customer"), unit="money"),
-        "to_ask": Fact(value=len(_happy(shop, cutoff)), unit="count"),
+        "to_ask": Fact(value=len(_happy(shop, cutoff, days)), unit="count"),
     }
 
 
@@ -144,18 +145,18 @@ def _reward(shop: Shop) -> float | None:
     return float(paid.mean()) if len(paid) else shop.settings.cost.get("reward")
 
 
-def _newcomer_worth(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> float | None:
+def _newcomer_worth(days: pd.DataFrame, cutoff: date, forecast: pd.DataFrame) -> float | None:
     """Margin of a first visit and of the years after it, over the customers whose first visit lies in the last year."""
-    first = visits(shop, cutoff).query("visit == 1").set_index("customer_id")
+    first = days[days["visit"] == 1].set_index("customer_id")
     first = first[within(first["day"], year_to(cutoff)) & first.index.isin(forecast.index)]
     if first.empty or "customer_lifetime_value" not in forecast.columns:
         return None
     return float(first["margin"].mean() + forecast["customer_lifetime_value"].reindex(first.index).mean())
 
 
-def _happy(shop: Shop, cutoff: date) -> pd.DataFrame:
+def _happy(shop: Shop, cutoff: date, days: pd.DataFrame) -> pd.DataFrame:
     """Who has given a reason to be asked, `reason` by the first that holds, and has not invited anybody lately."""
-    people = visits(shop, cutoff).groupby("customer_id").agg(visits=("visit", "max"))
+    people = days.groupby("customer_id").agg(visits=("visit", "max"))
     people = people.join(_answers(shop)) if len(people) else people.assign(nps=pd.NA, csat=pd.NA)
     nps, csat = people["nps"].astype("Float64"), people["csat"].astype("Float64")
     reason = pd.Series(pd.NA, people.index, dtype="str").mask((people["visits"] >= FAITHFUL_VISITS) & nps.isna() & csat.isna(), "faithful")
@@ -166,8 +167,8 @@ def _happy(shop: Shop, cutoff: date) -> pd.DataFrame:
     return people.assign(reason=reason, nps=nps)[reason.notna() & ~people.index.isin(lately)]
 
 
-def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
-    people = candidates.willing(shop, cutoff, _happy(shop, cutoff))
+def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    people = candidates.willing(shop, cutoff, _happy(shop, cutoff, days))
     order = people["reason"].map({"promoter": 0, "delighted": 1, "faithful": 2})
     return candidates.ranked(people.assign(order=order), forecast, first=["order"], by="save_value")
 
