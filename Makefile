@@ -22,7 +22,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 playbook: setup ## Make a demo shop in build/demo and print its playbook
 	@test -e build/demo/shop.toml || $(BIN)/loyalty-lab demo build/demo
-	$(BIN)/loyalty-lab playbook build/demo
+	$(BIN)/loyalty-lab playbook build/demo --warm
 
 test: setup ## Run every test: modules, notebooks against their stored outputs, documentation
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -231,3 +231,32 @@ def test_an_older_copy_of_the_ledger_is_completed_to_the_byte(acted, command):
     assert done.returncode == 0, done.stderr
     assert ledger.read_bytes() == before
     assert {path.name for path in (acted / "rounds").iterdir()} == {"assignments.csv", "returned"}
+
+
+FRONT, PRACTICES, END = 11, 2 * len(tactics.CATALOGUE), 3  # cover to groups, a spread each, rounds and method
+FORMS = 29
+
+
+def page_count(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
+@pytest.mark.parametrize("language", ["en", "tr", "bn", "hy"])
+def test_a_full_shop_prints_one_spread_a_practice_and_no_page_runs_over(demo_report, language):
+    printed = page_count((demo_report / f"playbook-{language}.pdf").read_bytes())
+
+    assert FRONT + PRACTICES + END <= 60
+    assert printed == FRONT + PRACTICES + END + FORMS
+
+
+@pytest.mark.parametrize("language", ["bn", "hy"])  # the two whose words take most room
+def test_nor_on_letter_paper(demo_shop, demo_report, language, tmp_path):
+    from loyalty_lab import intake, report
+
+    taken = intake.read(demo_shop)
+    (tmp_path / "results").symlink_to(demo_report / "results")
+    actions = json.loads((demo_report / "results" / "actions.json").read_text(encoding="utf-8"))
+    about = json.loads((demo_report / "run.json").read_text(encoding="utf-8"))
+    report._print_pages(taken, taken.shop(), actions, about, language, "letter", tmp_path)
+
+    assert page_count((tmp_path / f"playbook-{language}.pdf").read_bytes()) == FRONT + PRACTICES + END + FORMS

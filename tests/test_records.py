@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from tactic_shops import frame, purchases, shop_of
 
-from loyalty_lab import records, tables
+from loyalty_lab import periods, records, tables
 from loyalty_lab.language import Texts
 
 ORDERS = purchases(a=["2026-03-10 10:00"])
@@ -62,4 +62,4 @@ def test_a_row_that_names_an_order_is_of_its_customer():
 def test_a_window_holds_its_first_and_last_day_whole():
     moments = pd.Series(pd.to_datetime(["2025-03-31 23:59", "2025-04-01 00:00", "2026-03-31 23:59", "2026-04-01"], format="ISO8601"))
 
-    assert records.within(moments, records.year_to(date(2026, 3, 31))).tolist() == [False, True, True, False]
+    assert periods.within(moments, periods.year_to(date(2026, 3, 31))).tolist() == [False, True, True, False]

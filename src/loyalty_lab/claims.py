@@ -117,7 +117,7 @@ def _times(shop: Shop, cutoff: date) -> Saying:
 def _spent_on_contacts(shop: Shop, within: periods.Window) -> pd.Series | None:
     """Money spent on each customer's contacts in a window: as written down, else by the channel's cost; None where nothing is known."""
     sent = letters_sent(shop)
-    sent = sent[records.within(sent["sent_at"], within)]
+    sent = sent[periods.within(sent["sent_at"], within)]
     known = pd.Series(np.nan, sent.index, "float64")
     if "cost" in sent.columns:
         known = sent["cost"].astype("float64")

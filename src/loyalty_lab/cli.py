@@ -323,7 +323,7 @@ def tactics() -> None:
     texts = Texts("en")
     for tactic in CATALOGUE:
         typer.echo(
-            f"{tactic.number:02d}-{tactic.slug:<20} {tactic.kind:<9} {texts.say(f'{tactic.slug}.name')}  (needs {', '.join(tactic.needs)})"
+            f"{tactic.number:02d}-{tactic.slug:<21} {tactic.kind:<9} {texts.say(f'{tactic.slug}.name')}  (needs {', '.join(tactic.needs)})"
         )
 
 

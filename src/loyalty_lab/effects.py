@@ -170,6 +170,12 @@ def _proof(base_rate: float | None, treated: int, control: int, mde: float | Non
     return {"eligible": n, "treated": treated, "control": control, "rounds_to_pool": rounds, "provable": provable}
 
 
+def _of_keeping(worth) -> float | None:
+    """The break-even rate, if it speaks of customers kept: a practice with a row of its own for it counts something else."""
+    own = [key for key in worth.rows["key"] if key.endswith(".worth.break_even") and not key.startswith("practice.")]
+    return None if own else worth.value.break_even_rate
+
+
 def plan_for(kind: str, candidates: pd.DataFrame, forecast: pd.DataFrame, worth, report_date: date, horizon_days: int) -> Measure:
     """Plan how a tactic's result will be known, before anybody is contacted.
 
@@ -181,7 +187,7 @@ def plan_for(kind: str, candidates: pd.DataFrame, forecast: pd.DataFrame, worth,
         Who may be acted on, by `pseudonym`.
     forecast : pandas.DataFrame
         `churn_probability` by customer; its mean over the candidates gives the untreated rate.
-    worth : tactics.Worth
+    worth : worth.Worth
         For the break-even beside the plan.
     report_date : datetime.date
         The window counts from here.
@@ -200,6 +206,6 @@ def plan_for(kind: str, candidates: pd.DataFrame, forecast: pd.DataFrame, worth,
     base_rate = float(1 - stay.mean()) if n else None
     treated = round(n * treated_share(n)) if n else 0
     mde = detectable_difference(base_rate, treated, n - treated) if n > 1 else None
-    checks = {"base_rate": base_rate, "break_even_rate": worth.value.break_even_rate if worth else None}
+    checks = {"base_rate": base_rate, "break_even_rate": _of_keeping(worth) if worth else None}
     checks |= _proof(base_rate, treated, n - treated, mde)
     return Measure(design="holdout", outcome="repeat", window_days=horizon_days, mde=mde, read_on=read_on, checks=checks)

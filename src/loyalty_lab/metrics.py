@@ -14,7 +14,6 @@ import pandas as pd
 from loyalty_lab import ratios
 from loyalty_lab.customers import purchase_days
 from loyalty_lab.periods import DAY, SLACK, YEAR, Window, window
-from loyalty_lab.periods import year_before as year_before  # the practices take it from here
 from loyalty_lab.proportions import LEVEL, Z, share, wilson
 from loyalty_lab.results import Fact
 

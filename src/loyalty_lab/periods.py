@@ -74,3 +74,36 @@ def a_year_earlier(last: date, period: str) -> date:
     if period == WEEK:
         return last - 364 * DAY
     return year_before(last) if period == YEAR else year_before(last + DAY) - DAY
+
+
+def year_to(cutoff: date) -> Window:
+    """Return the first and last day of the year that ends at the cutoff.
+
+    Examples
+    --------
+    >>> year_to(date(2026, 10, 31))
+    (datetime.date(2025, 11, 1), datetime.date(2026, 10, 31))
+    """
+    return window(cutoff, YEAR)
+
+
+def last_days(cutoff: date, days: int) -> Window:
+    """Return the first and last of so many days that end at the cutoff.
+
+    Examples
+    --------
+    >>> last_days(date(2026, 10, 31), 7)
+    (datetime.date(2026, 10, 25), datetime.date(2026, 10, 31))
+    """
+    return cutoff - (days - 1) * DAY, cutoff
+
+
+def within(moments: pd.Series, window: Window) -> pd.Series:
+    """Return which moments lie in a window of whole days; a missing one lies in none.
+
+    Examples
+    --------
+    >>> within(pd.Series(pd.to_datetime(["2026-10-31 23:59", "2026-11-01 00:00", None])), last_days(date(2026, 10, 31), 1)).tolist()
+    [True, False, False]
+    """
+    return (moments >= pd.Timestamp(window[0])) & (moments < pd.Timestamp(window[1]) + pd.Timedelta(days=1))

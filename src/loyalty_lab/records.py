@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from loyalty_lab import tables
-from loyalty_lab.metrics import year_before
 from loyalty_lab.results import Message
 
 if TYPE_CHECKING:
@@ -28,42 +26,6 @@ FOLLOWS = {
     "reviews": (("posted_at", "replied_at"),),
     "referrals": (("invited_at", "first_order_at"),),
 }
-
-
-Window = tuple[date, date]
-
-
-def year_to(cutoff: date) -> Window:
-    """Return the first and last day of the year that ends at the cutoff.
-
-    Examples
-    --------
-    >>> year_to(date(2026, 10, 31))
-    (datetime.date(2025, 11, 1), datetime.date(2026, 10, 31))
-    """
-    return year_before(cutoff) + timedelta(days=1), cutoff
-
-
-def last_days(cutoff: date, days: int) -> Window:
-    """Return the first and last of so many days that end at the cutoff.
-
-    Examples
-    --------
-    >>> last_days(date(2026, 10, 31), 7)
-    (datetime.date(2026, 10, 25), datetime.date(2026, 10, 31))
-    """
-    return cutoff - timedelta(days=days - 1), cutoff
-
-
-def within(moments: pd.Series, window: Window) -> pd.Series:
-    """Return which moments lie in a window of whole days; a missing one lies in none.
-
-    Examples
-    --------
-    >>> within(pd.Series(pd.to_datetime(["2026-10-31 23:59", "2026-11-01 00:00", None])), last_days(date(2026, 10, 31), 1)).tolist()
-    [True, False, False]
-    """
-    return (moments >= pd.Timestamp(window[0])) & (moments < pd.Timestamp(window[1]) + pd.Timedelta(days=1))
 
 
 def of(shop: Shop, name: str) -> pd.DataFrame:

@@ -192,7 +192,7 @@ class Study:
         rows = {self.texts.say(worth.own(self.texts, self.slug, row.key)): self._display(row.value, row.unit) for row in rows}
         value = self.worth.value
         rows["evidence grade"] = value.grade or "–"
-        rows["break-even: keep"] = self.texts.one_in(value.break_even_rate)
+        rows["break-even"] = self.texts.one_in(value.break_even_rate)
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value"])
 
     def act(self, rows: int = 8) -> Any:

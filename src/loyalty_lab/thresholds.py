@@ -13,8 +13,8 @@ import pandas as pd
 
 from loyalty_lab import records
 from loyalty_lab.estimates import NOTHING, Estimate, estimate
+from loyalty_lab.periods import within, year_to
 from loyalty_lab.proportions import Z
-from loyalty_lab.records import within, year_to
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop

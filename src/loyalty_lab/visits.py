@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import records
+from loyalty_lab import periods, records
 from loyalty_lab.customers import purchase_days
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def unusually_large(days: pd.DataFrame, cutoff: date) -> pd.Series:
     >>> int(unusually_large(days, date(2026, 3, 31)).sum()), int(unusually_large(days.tail(5), date(2026, 3, 31)).sum())
     (1, 0)
     """
-    year = days.loc[records.within(days["day"], records.year_to(cutoff)), "spend"]
+    year = days.loc[periods.within(days["day"], periods.year_to(cutoff)), "spend"]
     return days["spend"] > (year.quantile(1 - 1 / ENOUGH, interpolation="lower") if len(year) >= ENOUGH else float("inf"))
 
 

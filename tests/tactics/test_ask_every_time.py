@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tactic_shops import CUTOFF, chain, forecast_of, frame, purchases, shop_of
 
-from loyalty_lab import records
+from loyalty_lab import periods, records
 from loyalty_lab.language import Texts
 from loyalty_lab.tactics import ask_every_time
 
@@ -128,12 +128,12 @@ def test_the_ceiling_is_of_low_marks_and_no_amount():
     shop, cutoff, _ = chain()
     forecast = pd.DataFrame({"save_value": 10.0}, index=shop.customers["customer_id"])
     worth, followed = ask_every_time.value(shop, cutoff, forecast), ask_every_time.low_against_others(shop, cutoff)
-    year = records.year_to(cutoff)
+    year = periods.year_to(cutoff)
     surveys = records.of(shop, "surveys")
     low = (surveys["csat"].le(2) | surveys["care"].le(2) | surveys["nps"].le(6)).fillna(False)
 
     assert worth.value.amount is None
-    assert worth.value.high == pytest.approx((low & records.within(surveys["asked_at"], year)).sum() * followed.most * 10.0)
+    assert worth.value.high == pytest.approx((low & periods.within(surveys["asked_at"], year)).sum() * followed.most * 10.0)
     assert worth.value.break_even_rate == pytest.approx(0.2)
     assert worth.value.assumptions[0] == "ask-every-time.assumption.answered_only"
 

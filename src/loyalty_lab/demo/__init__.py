@@ -44,6 +44,9 @@ phone = 20
 [cost]
 letter = 1.20
 phone = 2.00
+counter = 0.50
+card = 0.15
+gift = 0.80
 new_customer = 15.00
 
 [owners]

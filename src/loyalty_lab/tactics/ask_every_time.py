@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab import candidates, experiences, metrics, records, worth
+from loyalty_lab.periods import last_days, within, year_to
 from loyalty_lab.proportions import FEWEST, LEVEL, by_group, share, wilson
-from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.worth import Worth
 
@@ -60,7 +60,8 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     headline = "none" if not year["answered"].any() else "open" if facts["open"].value else "clear"
     stand = "none" if headline == "none" else "answers" if silence else "unasked"
     return Findings.of(
-        SLUG, facts, headline, stand, args=_words(kind, chart), also=(*followed.said(SLUG), *records.doubts(shop, "surveys")), tables={"periods": chart},
+        SLUG, facts, headline, stand, args=_words(kind, chart), also=(*followed.said(SLUG), *records.doubts(shop, "surveys")),
+        tables={"periods": chart},
         figures=_bars(kind, chart, spoken(facts)), claims=(Claim.of(SLUG, "recommend", facts["happy_promote"]),),
     )  # fmt: skip
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from loyalty_lab import candidates, experiences, records, waits, worth
+from loyalty_lab.periods import last_days, within, year_to
 from loyalty_lab.proportions import share, wilson
-from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.worth import Worth
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import candidates, experiences, records, waits, worth
+from loyalty_lab import candidates, experiences, periods, records, waits, worth
+from loyalty_lab.periods import last_days, within, year_to
 from loyalty_lab.proportions import by_group, share
-from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.worth import Worth
 
@@ -153,11 +153,11 @@ def _regions(shop: Shop) -> pd.Series:
     return records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")["region"]
 
 
-def _due(every: pd.DataFrame, window: records.Window) -> pd.DataFrame:
+def _due(every: pd.DataFrame, window: periods.Window) -> pd.DataFrame:
     return every[every["is_due"] & within(every["promised_at"], window)]
 
 
-def _curve(every: pd.DataFrame, window: records.Window) -> pd.DataFrame:
+def _curve(every: pd.DataFrame, window: periods.Window) -> pd.DataFrame:
     ordered = every[within(every["ordered_at"], window) & ~every["forgotten"]]
     return waits.waiting_curve(ordered["days"], ordered["arrived"])
 

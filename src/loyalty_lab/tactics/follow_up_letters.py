@@ -10,8 +10,8 @@ import pandas as pd
 
 from loyalty_lab import candidates, worth
 from loyalty_lab.customers import days_since_last, letters_sent, own_rhythm
+from loyalty_lab.periods import Window, within, year_to
 from loyalty_lab.proportions import share, wilson
-from loyalty_lab.records import Window, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.worth import Worth
 

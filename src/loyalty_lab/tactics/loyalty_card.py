@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab import candidates, ratios, records, thresholds, worth
+from loyalty_lab.periods import last_days, within, year_to
 from loyalty_lab.proportions import LEVEL, share, wilson
-from loyalty_lab.records import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, Message, spoken
 from loyalty_lab.visits import visits
 from loyalty_lab.worth import Worth

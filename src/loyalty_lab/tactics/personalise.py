@@ -9,7 +9,7 @@ import pandas as pd
 
 from loyalty_lab import candidates, experiences, proportions, records, worth
 from loyalty_lab.estimates import estimate
-from loyalty_lab.records import within, year_to
+from loyalty_lab.periods import within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.visits import visits
 from loyalty_lab.waits import waiting_curve

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from loyalty_lab import candidates, experiences, proportions, records, worth
-from loyalty_lab.records import last_days, within, year_to
+from loyalty_lab.periods import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, Value, spoken
 from loyalty_lab.visits import visits
 from loyalty_lab.worth import Worth

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab import candidates, experiences, proportions, records, worth
+from loyalty_lab.periods import within, year_to
 from loyalty_lab.proportions import share
-from loyalty_lab.records import within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, Value, spoken
 from loyalty_lab.worth import Worth
 

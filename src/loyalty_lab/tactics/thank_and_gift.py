@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import candidates, experiences, proportions, records, worth
-from loyalty_lab.records import last_days, within, year_to
+from loyalty_lab import candidates, experiences, periods, proportions, records, worth
+from loyalty_lab.periods import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.visits import unusually_large, visits
 from loyalty_lab.worth import Worth
@@ -100,7 +100,7 @@ def thanked_against_not(shop: Shop, cutoff: date) -> experiences.Followed:
     return experiences.follow(shop, cutoff, first, "soon", better=True, also=["channel", "branch_id", "spend"])
 
 
-def _occasions(shop: Shop, cutoff: date, window: records.Window) -> pd.DataFrame:
+def _occasions(shop: Shop, cutoff: date, window: periods.Window) -> pd.DataFrame:
     """Visits of a window that deserve a thank-you, with the `reason`: the first one of `REASONS` that holds."""
     days = visits(shop, cutoff)
     reason = pd.Series(pd.NA, days.index, dtype="str").mask(unusually_large(days, cutoff), "large")

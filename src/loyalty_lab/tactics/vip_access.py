@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from loyalty_lab import candidates, metrics, proportions, ratios, records, thresholds, worth
+from loyalty_lab.periods import within, year_to
 from loyalty_lab.proportions import LEVEL
-from loyalty_lab.records import within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.visits import visits
 from loyalty_lab.worth import Worth

@@ -10,8 +10,7 @@ import pandas as pd
 
 from loyalty_lab import candidates, metrics, proportions, worth
 from loyalty_lab.customers import days_since_last, own_rhythm
-from loyalty_lab.metrics import year_before
-from loyalty_lab.records import Window, within, year_to
+from loyalty_lab.periods import Window, within, year_before, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.visits import visits
 from loyalty_lab.worth import Worth
