@@ -66,6 +66,14 @@ def test_where_nobody_writes_down_how_customers_begin_the_page_says_so():
     assert ideal_customer.act(shop_of(bare), CUTOFF, nobody()).empty
 
 
+def test_newcomers_who_all_began_alike_are_not_called_too_few():
+    bare = orders(a_year("a", A_YEAR_BEFORE), a_year("b", SINCE)).drop(columns="channel")
+    few = orders(began("a", A_YEAR_BEFORE, "web", 3))
+    reasons = [ideal_customer.value(shop_of(made), CUTOFF, nobody()).value.assumptions for made in (bare, few)]
+
+    assert reasons == [["ideal-customer.assumption.alike"], ["ideal-customer.assumption.too_few"]]
+
+
 def test_a_large_first_basket_alone_makes_nobody_one_of_the_best():
     rich, new = began("r", A_YEAR_BEFORE, "phone", 20, first=900.0), (began(name, LATELY, name, 1) for name in ("web", "phone"))
     shop = shop_of(orders(a_year("a", A_YEAR_BEFORE), rich, *new))

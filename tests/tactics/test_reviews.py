@@ -60,6 +60,7 @@ def test_what_something_was_given_for_is_in_no_comparison():
     assert [facts[name].value for name in ("low", "low_survey", "gap")] == [0.5, 0.25, 0.25]
     assert (facts["asked"].value, facts["given"].value, facts["given"].n) == (pytest.approx(2 / 3), 1.0, 1)
     assert sorted(found.tables["sources"]["group"]) == ["asked", "given", "survey", "unasked"]
+    assert len(found.figures) == 1
     assert found.tables["sources"]["raw"].isna().all(), "a handful makes no percentage"
 
 
@@ -125,6 +126,10 @@ def test_a_chain_asked_as_often_answered_as_often_and_won_as_little_as_is_true()
     assert facts["given"].interval[0] < 0.15 * wrote < facts["given"].interval[1]
     assert followed.comparison.adjusted.low < 0 < followed.comparison.adjusted.high, "an answer changes nobody here"
     assert followed.facts["return_gap"].interval[0] < 0 < followed.facts["return_gap"].interval[1]
+
+
+def test_reviews_of_one_source_are_not_drawn_beside_nothing():
+    assert reviews.diagnose(reviewed(review("a", "2026-03-01", 2), review("b", "2026-03-02", 5)), CUTOFF).figures == ()
 
 
 def test_where_the_happy_write_unasked_those_asked_by_lot_tell_worse():

@@ -95,12 +95,14 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     """
     people = newcomers(shop, cutoff)
     pool, since = _profiled(people, cutoff), _tried(people, cutoff)
-    alike, n = _alike(pool, _likeness(pool, people)), int(within(people["first"], year_to(cutoff)).sum())
+    parts = _likeness(pool, people)
+    alike, n = _alike(pool, parts), int(within(people["first"], year_to(cutoff)).sum())
     means = since["margin"].groupby(alike[since.index]).mean()
     apart = float(means[True] - means[False]) if len(means) == 2 else None
     ceiling = None if apart is None else n * SHIFT * max(apart, 0.0)
     rows = [("newcomers", n, "count"), ("shift", SHIFT, "share"), ("apart", apart, "money"), ("ceiling", ceiling, "money")]
-    reasons = ("too_few",) if ceiling is None else ("mix", "half_year", "wish")
+    missing = "alike" if len(pool) and not parts.round(6).any(axis=None) else "too_few"
+    reasons = (missing,) if ceiling is None else ("mix", "half_year", "wish")
     return worth.worth(SLUG, Value(high=ceiling, grade="D", assumptions=list(reasons)), rows)
 
 

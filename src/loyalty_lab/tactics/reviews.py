@@ -188,4 +188,4 @@ def _words(facts: dict[str, Fact]) -> dict[str, Any]:
 
 def _bars(by_source: pd.DataFrame, args: dict) -> tuple[Figure, ...]:
     labels = [{"key": f"{SLUG}.source.{source}", "args": {}} for source in by_source["group"]]
-    return (Figure.bars(SLUG, "sources", by_source, labels, args),) if len(by_source) else ()
+    return (Figure.bars(SLUG, "sources", by_source, labels, args),) if len(by_source) > 1 else ()  # one bar compares nothing
