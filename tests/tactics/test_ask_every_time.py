@@ -148,3 +148,17 @@ def test_a_week_outside_what_chance_explains_is_named(language):
 
     assert findings.facts["outside"].value == 1
     assert texts.day(date(2026, 2, 2)) in texts.say(findings.messages[1])
+
+
+@pytest.mark.parametrize("language", ["en", "tr", "bn", "hy"])
+@pytest.mark.parametrize(
+    ("mark", "contacts", "said"), [(1, None, "unknown"), (5, None, "nobody"), (5, "kept", "nobody"), (1, "kept", "known")]
+)
+def test_what_is_not_asked_or_written_down_is_said_in_words_and_not_as_a_dash(language, mark, contacts, said):
+    marks = [survey("a", "2026-03-01", "2026-03-02", csat=mark)]
+    shop = asked(*marks) if contacts else shop_of(ORDERS, surveys=frame("surveys", *marks))
+    stand, texts = ask_every_time.diagnose(shop, CUTOFF).messages[1], Texts(language)
+
+    assert stand.args["heard_said"] == f"ask-every-time.heard.{said}"
+    assert texts.say("ask-every-time.recommend.unknown") in texts.say(stand)
+    assert texts.say(f"ask-every-time.heard.{said}", **stand.args) in texts.say(stand)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from tactic_shops import CUTOFF, chain, forecast_of, frame, purchases, shop_of, the_demo
 
+from loyalty_lab.language import Texts
 from loyalty_lab.tactics import answer_fast, exceed_expectations
 
 KNOWN = forecast_of(a=(0.5, 10.0), b=(0.5, 20.0), c=(0.5, 30.0), d=(0.5, 40.0), e=(0.5, 50.0), f=(0.5, 60.0))
@@ -146,3 +147,11 @@ def test_promises_are_counted_as_on_the_page_of_fast_answers():
 
     assert kept == answer_fast.diagnose(run.shop, run.cutoff).facts["promises_kept"]
     assert 0.4 < kept.value < 0.8
+
+
+@pytest.mark.parametrize("language", ["en", "tr", "bn", "hy"])
+def test_where_no_promise_is_written_down_the_page_says_so_in_words(language):
+    answers = frame("surveys", {"customer_id": "a", "asked_at": "2026-03-01", "answered_at": "2026-03-02", "csat": 5})
+    found, texts = exceed_expectations.diagnose(shop_of(purchases(a=["2026-02-01"]), surveys=answers), CUTOFF), Texts(language)
+
+    assert texts.say("exceed-expectations.promises.unknown") in texts.say(found.messages[1])

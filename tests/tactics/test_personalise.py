@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from tactic_shops import CUTOFF, chain, forecast_of, frame, purchases, shop_of
 
+from loyalty_lab.language import Texts
 from loyalty_lab.tactics import personalise
 
 
@@ -104,6 +105,16 @@ def test_explained_again_and_the_way_that_was_wished_for_are_counted_where_they_
     assert shares == {"explained_again": (pytest.approx(1 / 3), 3), "explained_handed": (0.5, 2), "by_wish": (0.5, 2)}
     assert found.facts["other_language"].value == 1.0
     assert [message.args["n"] for message in found.messages if message.key == "practice.contradicting"] == [1]
+
+
+@pytest.mark.parametrize("language", ["en", "tr", "bn", "hy"])
+def test_what_is_not_written_down_is_said_in_words_and_not_as_a_dash(language):
+    stand = personalise.diagnose(shop_of(purchases(a=["2026-03-01"])), CUTOFF).messages[1]
+    said = Texts(language).say(stand)
+
+    assert "–" not in said
+    assert Texts(language).say("personalise.again.unknown") in said
+    assert Texts(language).say("personalise.wish.unknown") in said
 
 
 def test_a_newcomer_who_was_back_before_the_thirtieth_day_tells_nothing_of_the_word_from_the_shop():

@@ -60,8 +60,8 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     headline = "none" if not year["answered"].any() else "open" if facts["open"].value else "clear"
     stand = "none" if headline == "none" else "answers" if silence else "unasked"
     return Findings.of(
-        SLUG, facts, headline, stand, args=_words(kind, chart), also=(*followed.said(SLUG), *records.doubts(shop, "surveys")),
-        tables={"periods": chart},
+        SLUG, facts, headline, stand, args=_words(kind, chart) | _told(shop, facts),
+        also=(*followed.said(SLUG), *records.doubts(shop, "surveys")), tables={"periods": chart},
         figures=_bars(kind, chart, spoken(facts)), claims=(Claim.of(SLUG, "recommend", facts["happy_promote"]),),
     )  # fmt: skip
 
@@ -241,6 +241,13 @@ def _words(kind: str, chart: pd.DataFrame) -> dict[str, Any]:
         "span": {"key": f"{SLUG}.span.{kind}", "args": {"n": len(chart)}},
         "when": _label(kind, outside.iloc[0]) if len(outside) else None,
     }
+
+
+def _told(shop: Shop, facts: dict[str, Fact]) -> dict[str, str]:
+    """The sentences about what the shop may not ask or write down."""
+    heard = "known" if facts["prompt"].n else "unknown" if shop.contacts is None and facts["low"].value else "nobody"
+    recommend = "unknown" if facts["net_promoter_score"].value is None else "known"
+    return {"heard_said": f"{SLUG}.heard.{heard}", "recommend_said": f"{SLUG}.recommend.{recommend}"}
 
 
 def _label(kind: str, start: pd.Timestamp) -> dict[str, Any]:

@@ -62,8 +62,9 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     followed, unhappy = _compared(shop, _answers(asked), cutoff), _unrecovered(shop, asked, cutoff)
     facts = _mark_facts(year, asked, cutoff) | _group_facts(groups, year) | _return_facts(shop, asked, cutoff) | followed.facts
     facts |= {"promises_kept": promises_kept(shop, cutoff), "open": Fact(value=len(unhappy), unit="count", n=len(year))}
+    promise = "unknown" if facts["promises_kept"].value is None else "known"
     return Findings.of(
-        SLUG, facts, "none" if year.empty else "waiting" if len(unhappy) else "clear",
+        SLUG, facts, "none" if year.empty else "waiting" if len(unhappy) else "clear", args={"promises_said": f"{SLUG}.promises.{promise}"},
         also=(*followed.said(SLUG), *records.doubts(shop, "surveys", "tickets")),
         tables={"branches": groups["branch_id"], "staff": groups["staff_id"], "returns": by_mark},
         figures=_figures(groups["branch_id"], year, by_mark, spoken(facts)),

@@ -75,7 +75,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     gap = facts["hit_gap"].interval
     variant = "none" if gap is None else "better" if gap[0] > 0 else "worse" if gap[1] < 0 else "same"
     return Findings.of(
-        SLUG, facts, variant, also=(*followed.said(SLUG), *records.doubts(shop, "tickets")),
+        SLUG, facts, variant, args=_words(facts), also=(*followed.said(SLUG), *records.doubts(shop, "tickets")),
         tables={"hits": _bars(tested), "second_visit": (curves := _curves(newcomers))},
         figures=_figures(_bars(tested), curves, newcomers, spoken(facts)), claims=(Claim.of(SLUG, "valued", facts["hit_gap"]),),
     )  # fmt: skip
@@ -221,6 +221,12 @@ def _service(shop: Shop, cutoff: date) -> dict[str, Fact]:
         "by_wish": proportions.share(int(by_wish.sum()), len(by_wish), year_to(cutoff)),
         "other_language": proportions.share(int(language.ne(shop.settings.languages[0]).sum()), len(language)),
     }
+
+
+def _words(facts: dict[str, Fact]) -> dict[str, str]:
+    """The sentences about what the shop may not write down at all."""
+    told = {"again": facts["explained_again"], "wish": facts["by_wish"]}
+    return {f"{part}_said": f"{SLUG}.{part}.{'unknown' if fact.value is None else 'known'}" for part, fact in told.items()}
 
 
 def _newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
