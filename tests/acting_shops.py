@@ -7,9 +7,11 @@ import io
 from datetime import date, timedelta
 from pathlib import Path
 
+import pandas as pd
 from shop_folders import HEAD, ORDERS, read
 
-from loyalty_lab import intake, lists, tactics
+from loyalty_lab import candidates as whom
+from loyalty_lab import intake, lists
 from loyalty_lab.results import Result, Value
 
 CUTOFF, HANDED_OVER = date(2026, 3, 31), date(2026, 4, 1)
@@ -37,10 +39,9 @@ def ids(taken: intake.Intake) -> dict[str, str]:
 def candidates(taken: intake.Intake, numbers: list[str], reason: str = "follow-up-letters.reason.once", channel: str = "letter"):
     known = ids(taken)
     arguments = {"days": 40, "rhythm": 20, "template": "A"}
-    return tactics.candidates(
-        {"pseudonym": known[number], "reason": reason, "arguments": arguments, "value_at_stake": 9.5, "channel": channel}
-        for number in numbers
-    )
+    people = pd.DataFrame({"reason": reason.rpartition(".")[2], "stake": 9.5}, index=[known[number] for number in numbers])
+    people["arguments"] = [arguments] * len(people)
+    return whom.listed(reason.partition(".")[0], people, channel)
 
 
 def result(slug: str, rate: float | None = 0.05) -> Result:

@@ -28,6 +28,12 @@ def letters(**changed) -> Result:
     return gains.joined(found(**changed))[SLUG]
 
 
+def test_what_cannot_pay_comes_last_of_all():
+    dear = Result(notebook="x", kind="tactic", cutoff=CUTOFF, value=Value(grade="D", break_even_rate=2.9))
+
+    assert gains.place(dear, "campaign") > gains.place(None, "data")
+
+
 def test_a_gain_that_was_shown_is_the_worth_with_its_range_and_its_sum():
     measured = letters()
 

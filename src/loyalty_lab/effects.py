@@ -171,7 +171,9 @@ def _proof(base_rate: float | None, treated: int, control: int, mde: float | Non
 
 
 def _of_keeping(worth) -> float | None:
-    """The break-even rate, if it speaks of customers kept: a practice with a row of its own for it counts something else."""
+    """The break-even rate, if it speaks of customers kept and can be reached: a practice with a row of its own counts something else."""
+    if worth.value.break_even_rate is not None and worth.value.break_even_rate > 1:
+        return None
     own = [key for key in worth.rows["key"] if key.endswith(".worth.break_even") and not key.startswith("practice.")]
     return None if own else worth.value.break_even_rate
 

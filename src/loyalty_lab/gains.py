@@ -64,7 +64,7 @@ def place(result: Result | None, kind: str, overdue: int = 0) -> tuple[int, floa
     """Return where page one puts a practice; smaller comes first.
 
     Measured gains by their lower bound, then campaigns by the smallest break-even rate (ties by the money at stake), then
-    duties by how many are overdue, then lists to know, then data to collect.
+    duties by how many are overdue, then lists to know, then data to collect; last what cannot pay.
 
     Parameters
     ----------
@@ -88,6 +88,8 @@ def place(result: Result | None, kind: str, overdue: int = 0) -> tuple[int, floa
         return 0, -value.low, 0.0
     if kind == "campaign":
         rate = value.break_even_rate if value and value.break_even_rate is not None else float("inf")
+        if 1 < rate < float("inf"):
+            return 5, rate, 0.0  # it cannot pay, whatever it does
         return 1, rate, -(value.high or value.amount or 0.0) if value else 0.0
     return {"duty": (2, -float(overdue), 0.0), "watch": (3, 0.0, 0.0)}.get(kind, (4, 0.0, 0.0))
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loyalty_lab.desk import Desk
 
 TEMPLATE = "aids/merged.typ"
+AT_ONCE = 500
 FOLDER = "letters"
 POSTED = ("letter", "mail")
 ROTATING = "follow-up-letters"
@@ -103,6 +104,8 @@ def stand_in(name: str, ours: Sequence[str], own: Sequence[str]) -> str:
 def write(desk: Desk, slug: str, people: pd.DataFrame, out: Path, paper: str = "a4") -> None:
     """Write the letters of one campaign's list: ``letters/<slug>.pdf``, a page each, and ``letters/<slug>.csv`` for a mail merge.
 
+    More than 500 letters are printed in files of 500, ``<slug>-01.pdf`` and so on: one file of all would take gigabytes to make.
+
     Parameters
     ----------
     desk : Desk
@@ -121,8 +124,9 @@ def write(desk: Desk, slug: str, people: pd.DataFrame, out: Path, paper: str = "
     folder.mkdir(exist_ok=True)
     _keep(folder / f"{slug}.csv", _csv(letters))
     posted = [letter for letter in letters if letter["channel"] == "letter"]
-    if posted:
-        _keep(folder / f"{slug}.pdf", playbook.pdf(document(desk, posted), paper, TEMPLATE))
+    for first in range(0, len(posted), AT_ONCE):
+        part = f"-{first // AT_ONCE + 1:02d}" if len(posted) > AT_ONCE else ""
+        _keep(folder / f"{slug}{part}.pdf", playbook.pdf(document(desk, posted[first : first + AT_ONCE]), paper, TEMPLATE))
 
 
 def _keep(path: Path, content: bytes) -> None:

@@ -156,7 +156,14 @@ def _break_even(book: Book, result: Result, kind: str) -> str:
         own, shared = f"{result.notebook}.break_even", "worth.duty_rate" if kind == "duty" else "worth.break_even_text"
         words = {"rate": rate(book, value.break_even_rate)}
         return book.optional(own, **words) or book.say(shared, **words)
-    return book.say({"duty": "worth.duty_text", "watch": "worth.watch_text"}.get(kind, "worth.break_even_none"))
+    none = "worth.nobody_text" if kind == "campaign" and _nobody(result) else "worth.break_even_none"
+    return book.say({"duty": "worth.duty_text", "watch": "worth.watch_text"}.get(kind, none))
+
+
+def _nobody(result: Result) -> bool:
+    """Whether nobody may be on the list of a practice now."""
+    table = result.tables.get("worth")
+    return bool(table) and ["practice.worth.candidates", 0.0] in [row[:2] for row in table.rows]
 
 
 def _assumption(book: Book, slug: str, key: str) -> str:
