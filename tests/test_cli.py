@@ -234,7 +234,7 @@ def test_an_older_copy_of_the_ledger_is_completed_to_the_byte(acted, command):
 
 
 FRONT, PRACTICES, END = 11, 2 * len(tactics.CATALOGUE), 3  # cover to groups, a spread each, rounds and method
-FORMS = 29
+FORMS = 30
 
 
 def page_count(pdf: bytes) -> int:
