@@ -213,7 +213,7 @@ def test_round_says_what_runs_and_undoes_a_list_that_was_never_sent(acted, comma
     undone = command("round", acted, "--void", "07-follow-up-letters")
 
     assert undone.returncode == 0, undone.stderr
-    assert "opened 2026-10-31" not in undone.stdout
+    assert "follow-up-letters: opened 2026-10-31" not in undone.stdout
     assert "follow-up-letters: opened 2026-06-30" in undone.stdout
     again = command("round", acted, "--void", "follow-up-letters")
     assert again.returncode == 3

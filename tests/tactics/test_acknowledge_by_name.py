@@ -117,4 +117,4 @@ def test_what_drawn_weeks_truly_do_lies_in_the_interval_and_is_worth_so_much_at_
 
     assert fact.interval[0] < truth["effects"]["named"]["tau_mean"] < fact.interval[1]
     assert (made.value.grade, fact.interval[0] > 0) == ("B", True)
-    assert made.value.low == pytest.approx(visits * fact.interval[0] * 10.0)
+    assert made.value.low == pytest.approx(visits * (fact.interval[0] * 10.0 - shop.settings.cost["counter"]))

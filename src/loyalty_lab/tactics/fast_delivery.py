@@ -57,7 +57,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     >>> shop = Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {"orders": orders, "deliveries": parcels})
     >>> facts = diagnose(shop, date(2026, 3, 31)).facts
     >>> facts["on_time"].value, facts["median_days"].value
-    (0.0, 3)
+    (0.0, 3.0)
     """
     every = _deliveries(shop, cutoff)
     followed = _followed(shop, cutoff, every)
