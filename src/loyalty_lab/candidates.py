@@ -63,7 +63,7 @@ def willing(shop: Shop, cutoff: date, people: pd.DataFrame) -> pd.DataFrame:
 
 def preferred(shop: Shop, people: pd.DataFrame, otherwise: str = "letter") -> pd.Series:
     """Return how each person wants to be reached, where the register tells."""
-    register = records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")
+    register = records.register(shop)
     return register["preferred_channel"].reindex(people.index).fillna(otherwise)
 
 

@@ -92,8 +92,7 @@ def follow(
     >>> sorted(found.facts), found.grade
     (['return_better', 'return_gap', 'return_worse'], 'D')
     """
-    rows = occasions[occasions["customer_id"].notna() & (occasions["at"] + pd.Timedelta(days=days) <= pd.Timestamp(cutoff) + DAY)]
-    rows = rows.reset_index(drop=True)
+    rows = over(occasions[occasions["customer_id"].notna()], cutoff, days)
     rows = rows.assign(back=came_back(rows, shop.orders, days), _had=rows[had].astype(bool))
     good, bad = (rows.loc[rows["_had"] == kind, "back"] for kind in (better, not better))
     counts = [(int(group.sum()), len(group)) for group in (good, bad)]
@@ -104,6 +103,11 @@ def follow(
         known = [name for name in also if rows[name].notna().any()]
         compared = exposure.compare(with_past(rows, shop.orders), "_had", "back", [*PAST, *known])
     return Followed(facts, compared, 1 if better else -1)
+
+
+def over(occasions: pd.DataFrame, cutoff: date, days: int = RETURN_DAYS) -> pd.DataFrame:
+    """Return the occasions of which so many days have passed by the end of the cutoff: it is known what followed. Index from 0."""
+    return occasions[occasions["at"] + pd.Timedelta(days=days) <= pd.Timestamp(cutoff) + DAY].reset_index(drop=True)
 
 
 def came_back(occasions: pd.DataFrame, orders: pd.DataFrame, days: int = RETURN_DAYS) -> pd.Series:

@@ -54,6 +54,11 @@ def of(shop: Shop, name: str) -> pd.DataFrame:
     return whole[~_contradicts(whole, name)].reset_index(drop=True)
 
 
+def register(shop: Shop) -> pd.DataFrame:
+    """Return the shop's register of customers with every column of it, one row each, index `customer_id`."""
+    return of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")
+
+
 def contradicting(shop: Shop, name: str) -> int:
     """Return how many rows of a table contradict themselves, such as a reply on a day before its question.
 
@@ -71,10 +76,12 @@ def contradicting(shop: Shop, name: str) -> int:
 
 def doubts(shop: Shop, *names: str) -> tuple[Message, ...]:
     """Return what a page must say of tables in which rows contradict themselves: one message for each such table."""
-    counts = {name: contradicting(shop, name) for name in names}
-    return tuple(
-        Message(key="practice.contradicting", args={"table": f"common.table.{name}", "n": count}) for name, count in counts.items() if count
-    )
+    return tuple(message for name in names for message in left_out(name, contradicting(shop, name)))
+
+
+def left_out(name: str, n: int) -> tuple[Message, ...]:
+    """Return what a page must say of so many contradicting rows of a table; nothing of none."""
+    return (Message(key="practice.contradicting", args={"table": f"common.table.{name}", "n": n}),) if n else ()
 
 
 def _whole(shop: Shop, name: str) -> pd.DataFrame:

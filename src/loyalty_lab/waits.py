@@ -1,13 +1,20 @@
-"""How long something takes where some still wait: the share that is over by each day."""
+"""How long something takes where some still wait: the share that is over by each day, and the share that was kept of what was promised."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from loyalty_lab.results import Figure
+from loyalty_lab import records
+from loyalty_lab.periods import DAY, within, year_to
+from loyalty_lab.proportions import share
+from loyalty_lab.results import Fact, Figure
+
+if TYPE_CHECKING:
+    from loyalty_lab.shop import Shop
 
 
 def waiting_curve(wait: pd.Series, replied: pd.Series) -> pd.DataFrame:
@@ -75,3 +82,12 @@ def figure(
     line = {"label": {"key": f"{slug}.line", "args": {}}, "shares": [*shares, shares[-1]]}
     data = {"days": [*days, max(1.0, days[-1])], "lines": [line], "reference_days": marked}
     return (Figure.of(slug, name, "curve", data, args),)
+
+
+def promises_kept(shop: Shop, cutoff: date) -> Fact:
+    """Return the share of the year's promises of an answer that were kept; one that is not due yet counts neither way."""
+    tickets = records.of(shop, "tickets")
+    done = tickets["resolved_at"] if tickets["resolved_at"].notna().any() else tickets["first_reply_at"]
+    promised = tickets["promised_by"].where(tickets["customer_id"].notna() & within(tickets["opened_at"], year_to(cutoff)))
+    due = promised.notna() & (done.notna() | (promised < pd.Timestamp(cutoff) + DAY))
+    return share(int((done <= promised)[due].sum()), int(due.sum()), year_to(cutoff))

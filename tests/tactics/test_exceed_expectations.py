@@ -143,7 +143,7 @@ def test_where_nothing_acts_on_coming_back_neither_do_marks():
 def test_promises_are_counted_as_on_the_page_of_fast_answers():
     run = the_demo()
 
-    kept = exceed_expectations.promises_kept(run.shop, run.cutoff)
+    kept = exceed_expectations.diagnose(run.shop, run.cutoff).facts["promises_kept"]
 
     assert kept == answer_fast.diagnose(run.shop, run.cutoff).facts["promises_kept"]
     assert 0.4 < kept.value < 0.8

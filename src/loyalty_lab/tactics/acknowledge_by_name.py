@@ -108,7 +108,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
 
 def _served(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Visits at which there was somebody to greet: `greeted` (missing where nobody wrote it down) and `hours`, the part of the day."""
-    days, register = visits(shop, cutoff), records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")
+    days, register = visits(shop, cutoff), records.register(shop)
     days = days[days["channel"].ne(NOBODY_TO_GREET)]
     at = days["order_id"].map(records.of(shop, "orders").drop_duplicates("order_id").set_index("order_id")["ordered_at"])
     hours = pd.cut(at.dt.hour, [-1, *(end - 1 for end in HOURS.values())], labels=list(HOURS)).astype("object")

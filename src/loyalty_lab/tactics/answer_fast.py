@@ -9,7 +9,6 @@ import pandas as pd
 
 from loyalty_lab import candidates, experiences, records, waits, worth
 from loyalty_lab.periods import last_days, within, year_to
-from loyalty_lab.proportions import share
 from loyalty_lab.results import Claim, Fact, Findings, spoken
 from loyalty_lab.worth import Worth
 
@@ -54,7 +53,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     """
     tickets = _of_the_year(shop, cutoff)
     curve, followed = waits.waiting_curve(tickets["wait"], tickets["replied"]), slow_against_fast(shop, cutoff)
-    facts = _wait_facts(tickets, curve, cutoff) | _open_facts(_tickets(shop, cutoff)) | followed.facts
+    facts = _wait_facts(shop, tickets, curve, cutoff) | _open_facts(_tickets(shop, cutoff)) | followed.facts
     return Findings.of(
         SLUG, facts, "none" if tickets.empty else "waiting" if facts["open"].value else "clear",
         also=(*followed.said(SLUG), *records.doubts(shop, "tickets")), tables={"waiting": curve},
@@ -137,17 +136,13 @@ def _reason(ticket) -> tuple[str, dict]:
     return ("apology" if ticket.later else "unanswered"), waited
 
 
-def _wait_facts(tickets: pd.DataFrame, curve: pd.DataFrame, cutoff: date) -> dict[str, Fact]:
+def _wait_facts(shop: Shop, tickets: pd.DataFrame, curve: pd.DataFrame, cutoff: date) -> dict[str, Fact]:
     window = year_to(cutoff)
-    promised = tickets[tickets["promised_by"].notna()]
-    done = promised["resolved_at"].fillna(promised["first_reply_at"].where(~promised["open"]))
-    due = promised[done.notna() | promised["overdue"]]
-    kept = int((done.reindex(due.index) <= due["promised_by"]).sum())
     return {
         "tickets": Fact(value=len(tickets), unit="count", window=window),
         "median_wait": Fact(value=waits.reached(curve, 0.5), unit="days", n=len(tickets), window=window),
         "p90_wait": Fact(value=waits.reached(curve, 0.9), unit="days", n=len(tickets), window=window),
-        "promises_kept": share(kept, len(due), window),
+        "promises_kept": waits.promises_kept(shop, cutoff),
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import candidates, experiences, proportions, records, worth
+from loyalty_lab import candidates, experiences, proportions, records, waits, worth
 from loyalty_lab.periods import last_days, within, year_to
 from loyalty_lab.proportions import difference, share
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
@@ -24,7 +24,6 @@ TIME_TO_ANSWER = timedelta(days=14)
 LATELY_DAYS = 30
 DAY = pd.Timedelta(days=1)
 MOST_BARS = 8
-FEWEST = 20
 PERSONAL = ("thanks", "follow-up", "support")
 
 
@@ -61,7 +60,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     groups = {name: proportions.by_group(year[name], year["full"]) for name in ("branch_id", "staff_id")}
     followed, unhappy = _compared(shop, _answers(asked), cutoff), _unrecovered(shop, asked, cutoff)
     facts = _mark_facts(year, asked, cutoff) | _group_facts(groups, year) | _return_facts(shop, asked, cutoff) | followed.facts
-    facts |= {"promises_kept": promises_kept(shop, cutoff), "open": Fact(value=len(unhappy), unit="count", n=len(year))}
+    facts |= {"promises_kept": waits.promises_kept(shop, cutoff), "open": Fact(value=len(unhappy), unit="count", n=len(year))}
     promise = "unknown" if facts["promises_kept"].value is None else "known"
     return Findings.of(
         SLUG, facts, "none" if year.empty else "waiting" if len(unhappy) else "clear", args={"promises_said": f"{SLUG}.promises.{promise}"},
@@ -113,18 +112,7 @@ def low_against_content(shop: Shop, cutoff: date) -> experiences.Followed:
 def _compared(shop: Shop, answers: pd.DataFrame, cutoff: date) -> experiences.Followed:
     answers = answers.assign(low=answers["worst"] < CONTENT)
     found = experiences.follow(shop, cutoff, answers, "low", better=False, also=["branch_id", "channel"])
-    if min(found.facts[name].n for name in ("return_better", "return_worse")) >= FEWEST:
-        return found
-    return replace(found, facts=found.facts | {"return_gap": Fact(value=None, unit="share")}, comparison=None)
-
-
-def promises_kept(shop: Shop, cutoff: date) -> Fact:
-    """Return the share of the year's promises of an answer that were kept; one that is not due yet counts neither way."""
-    tickets = records.of(shop, "tickets")
-    done = tickets["resolved_at"] if tickets["resolved_at"].notna().any() else tickets["first_reply_at"]
-    promised = tickets["promised_by"].where(tickets["customer_id"].notna() & within(tickets["opened_at"], year_to(cutoff)))
-    due = promised.notna() & (done.notna() | (promised < pd.Timestamp(cutoff) + DAY))
-    return share(int((done <= promised)[due].sum()), int(due.sum()), year_to(cutoff))
+    return found if found.comparison else replace(found, facts=found.facts | {"return_gap": Fact(value=None, unit="share")})
 
 
 def _asked(shop: Shop) -> pd.DataFrame:
@@ -203,7 +191,7 @@ def _return_facts(shop: Shop, asked: pd.DataFrame, cutoff: date) -> dict[str, Fa
 
 def _followed(shop: Shop, rows: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     """Rows whose 90 days are over, with whether the customer came `back` in them."""
-    over = rows[rows["at"] + experiences.RETURN_DAYS * DAY <= pd.Timestamp(cutoff) + DAY].reset_index(drop=True)
+    over = experiences.over(rows, cutoff)
     return over.assign(back=experiences.came_back(over, shop.orders))
 
 

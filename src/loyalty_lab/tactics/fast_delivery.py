@@ -150,7 +150,7 @@ def _whole_days(start: pd.Series, end: pd.Series) -> pd.Series:
 
 
 def _regions(shop: Shop) -> pd.Series:
-    return records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")["region"]
+    return records.register(shop)["region"]
 
 
 def _due(every: pd.DataFrame, window: periods.Window) -> pd.DataFrame:

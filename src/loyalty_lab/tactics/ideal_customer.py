@@ -193,7 +193,7 @@ def _sent(shop: Shop) -> set[str]:
 
 def _known_before(shop: Shop, first: pd.Series) -> pd.Index:
     """Old customers whose earlier purchases are not on record."""
-    joined = records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")["joined_at"]
+    joined = records.register(shop)["joined_at"]
     since = (first - joined.reindex(first.index)).dt.days
     return since.index[since > A_MONTH]
 
@@ -286,7 +286,7 @@ def _by_source(people: pd.DataFrame, cutoff: date) -> pd.DataFrame:
 
 def _regions(shop: Shop, pool: pd.DataFrame) -> pd.DataFrame:
     """Share of the best by part of town: shown, so that it is seen; no list knows of it."""
-    register = records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")
+    register = records.register(shop)
     region = register["region"].reindex(pool.index)
     return proportions.by_group(region, pool["best"] if len(pool) else pd.Series(dtype=bool))
 

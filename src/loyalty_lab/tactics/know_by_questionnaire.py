@@ -97,7 +97,7 @@ def _people(shop: Shop, cutoff: date) -> pd.DataFrame:
     people = pd.DataFrame({"margin": year, "visits": days.groupby("customer_id")["visit"].max().reindex(year.index)})
     rank = people["margin"].rank(ascending=False, method="first", pct=True)
     band = pd.Series("rest", people.index, dtype="str").mask(rank <= 0.5, "middle").mask(rank <= 0.2, "best")
-    register = records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id").reindex(people.index)
+    register = records.register(shop).reindex(people.index)
     people = people.assign(
         band=band, allowed=register["consent_profile"].fillna(False).astype(bool), refused=register["consent_profile"].eq(False)
     )

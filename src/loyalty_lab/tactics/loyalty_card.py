@@ -115,8 +115,7 @@ def by_how_they_came(orders: pd.DataFrame, days: pd.DataFrame, cutoff: date) -> 
 
 
 def _left_out(shop: Shop, orders: pd.DataFrame) -> tuple[Message, ...]:
-    n = len(records.of(shop, "orders")) - len(orders)
-    return (Message(key="practice.contradicting", args={"table": "common.table.orders", "n": n}),) if n else ()
+    return records.left_out("orders", len(records.of(shop, "orders")) - len(orders))
 
 
 def _year(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:
@@ -126,7 +125,7 @@ def _year(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:
 def _days(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Visits: how the customer `came`, the day a `card` was taken if ever, whether 90 days are `over`, whether they were `back` by then."""
     days = visits(shop, cutoff)
-    card = records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")["card_joined_at"]
+    card = records.register(shop)["card_joined_at"]
     age = (days["day"] - days.groupby("customer_id")["day"].transform("min")).dt.days
     own = ((age - days["since_last"]) / (days["visit"] - 2).where(days["visit"] > 2)).fillna(days["since_last"].median())
     return days.assign(

@@ -208,10 +208,10 @@ def _hits(tested: pd.DataFrame) -> dict[str, Fact]:
 
 def _service(shop: Shop, cutoff: date) -> dict[str, Fact]:
     """Who had to explain again, of all and of those handed on; and whether the shop writes by the way and in the language wished for."""
-    tickets, contacts, people = (records.of(shop, name) for name in ("tickets", "contacts", "customers"))
+    tickets, contacts, people = records.of(shop, "tickets"), records.of(shop, "contacts"), records.register(shop)
     asked = tickets[within(tickets["opened_at"], year_to(cutoff)) & tickets["repeat_explained"].notna()]
     again, handed = asked["repeat_explained"].astype(bool), asked["transfers"].fillna(0).gt(0)
-    wish = people.drop_duplicates("customer_id").set_index("customer_id")["preferred_channel"]
+    wish = people["preferred_channel"]
     sent = contacts[within(contacts["sent_at"], year_to(cutoff)) & contacts["direction"].ne("in") & contacts["channel"].notna()]
     wished = sent["customer_id"].map(wish)
     by_wish, language = sent["channel"].eq(wished)[wished.notna()], people["preferred_language"].dropna()

@@ -96,13 +96,9 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
 def friends_against_others(shop: Shop, cutoff: date, days: pd.DataFrame) -> experiences.Followed:
     """Compare first visits of customers whom a friend has sent with other first visits, by whether a second followed within 90 days."""
     first = days[days["visit"] == 1]
-    sent = set(records.of(shop, "referrals")["referred_id"].dropna()) | set(_register(shop)["referred_by"].dropna().index)
+    sent = set(records.of(shop, "referrals")["referred_id"].dropna()) | set(records.register(shop)["referred_by"].dropna().index)
     first = first.assign(at=first["day"], friend=first["customer_id"].isin(sent))
     return experiences.follow(shop, cutoff, first, "friend", better=True, also=["channel", "branch_id", "spend"])
-
-
-def _register(shop: Shop) -> pd.DataFrame:
-    return records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")
 
 
 def _invitations(shop: Shop, cutoff: date) -> pd.DataFrame:

@@ -119,7 +119,7 @@ def the_line(shop: Shop, days: pd.DataFrame, cutoff: date) -> Line:
     (100.0, 1, 15, False)
     """
     spend = thresholds.year_spend(days, cutoff)
-    tier = records.of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")["vip_tier"].dropna()
+    tier = records.register(shop)["vip_tier"].dropna()
     lines = thresholds.tier_lines(tier, spend)
     at = lines.min() if len(lines) else thresholds.round_amount(spend.quantile(TOP)) if len(spend) >= FEWEST else None
     vips = tier.index[tier.isin(lines.index)] if len(lines) else spend.index[spend >= (at or float("inf"))]
