@@ -36,14 +36,19 @@ def demo_shop(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def command():
-    """Return a function that runs the installed `loyalty-lab` and gives its exit code, output and errors."""
+    """Return a function that runs the installed `loyalty-lab` and gives its exit code, output and errors.
+
+    With variables of the environment and on certain cores, where asked for.
+    """
     import subprocess
     import sys
 
     tool = Path(sys.executable).parent / "loyalty-lab"
 
-    def run(*words, cwd=None):
-        return subprocess.run([str(tool), *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=900)
+    def run(*words, cwd=None, env=None, cores=None):
+        narrow = (lambda: os.sched_setaffinity(0, cores)) if cores and hasattr(os, "sched_setaffinity") else None
+        asked = {"capture_output": True, "text": True, "cwd": cwd, "env": os.environ | (env or {}), "timeout": 900, "preexec_fn": narrow}
+        return subprocess.run([str(tool), *map(str, words)], **asked)
 
     return run
 

@@ -17,9 +17,10 @@ import pandas as pd
 import sample_results
 import shop_folders
 
-from loyalty_lab import assignment, document, intake, lists, returned, rounds
+from loyalty_lab import assignment, document, intake, lists, rounds
 from loyalty_lab.ledger import append
 from loyalty_lab.results import Result
+from loyalty_lab.shop import RETURNED
 from loyalty_lab.study import Run
 
 SLUG, SALT = "follow-up-letters", "5e" * 32
@@ -113,7 +114,7 @@ def _write(folder: Path, orders: list[tuple[str, date, float]]) -> None:
 
 def _return_list(folder: Path, cycle: assignment.Round, drawn: pd.DataFrame) -> None:
     """The list as the counter filled it in: nine of ten letters went out."""
-    path = folder / returned.FOLDER / f"{cycle.opened_on}.csv"
+    path = folder / RETURNED / f"{cycle.opened_on}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     treated = drawn.loc[drawn["arm"] == "treated", "unit"].tolist()
     with path.open("w", encoding="utf-8-sig", newline="") as file:

@@ -16,7 +16,7 @@ ORDER = [
     ["errors", "share", "kernels"],
     ["tables", "language"],
     ["charts", "results"],
-    ["shop", "dictionary", "proportions", "estimates", "periods", "ratios"],
+    ["shop", "dictionary", "proportions", "estimates", "periods", "ratios", "keys", "kept", "workers"],
     ["intake"],
     ["customers", "cohorts", "metrics", "progress", "records", "visits"],
     ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],
@@ -28,7 +28,7 @@ ORDER = [
     ["questions", "study", "run", "lessons"],
     ["desk", "lists"],
     ["pages", "outlook", "standing", "teaching", "missing", "spreads", "letters", "aids", "document", "playbook"],
-    ["inputs", "report", "bookkeeping", "lab", "cli"],
+    ["inputs", "report", "bookkeeping", "lab", "clients", "clusters", "overview", "cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))

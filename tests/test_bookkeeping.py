@@ -13,6 +13,7 @@ from acting_shops import CUTOFF, EVERYBODY, candidates, result, shop_of
 
 from loyalty_lab import bookkeeping, intake, ledger, report, results, returned
 from loyalty_lab.errors import InputError
+from loyalty_lab.shop import RETURNED
 
 SLUG = "follow-up-letters"
 
@@ -26,7 +27,7 @@ def reported(taken: intake.Intake, cutoff: date, numbers: list[str]) -> Path:
     frame.to_csv(place / "results" / f"{SLUG}.candidates.csv", index=False)
     when = {"cutoff": cutoff, "report_date": cutoff + timedelta(days=1), "horizon_days": 30}
     report.write_lists(taken.folder, taken.shop().until(cutoff), *when.values(), place)
-    seen = [digest for _, digest in returned.digests(taken.folder / returned.FOLDER)]
+    seen = [digest for _, digest in returned.digests(taken.folder / RETURNED)]
     (place / "run.json").write_text(json.dumps({name: str(day) for name, day in when.items()} | {"horizon_days": 30, "returned": seen}))
     return place
 
@@ -35,8 +36,8 @@ def send_back(shop: Path, place: Path, said: str) -> str:
     """The first of a list said something; returns who."""
     with (place / "lists" / f"{SLUG}.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    (shop / returned.FOLDER).mkdir(exist_ok=True)
-    with (shop / returned.FOLDER / f"{place.name}.csv").open("w", encoding="utf-8-sig", newline="") as file:
+    (shop / RETURNED).mkdir(exist_ok=True)
+    with (shop / RETURNED / f"{place.name}.csv").open("w", encoding="utf-8-sig", newline="") as file:
         write = csv.DictWriter(file, list(rows[0]))
         write.writeheader()
         write.writerow(rows[0] | {"What happened": said})

@@ -87,10 +87,14 @@ def test_names_and_contacts_stand_in_the_lists_alone(demo_shop, demo_report):
     assert any(person["name"] in (demo_report / "lists" / "answer-fast.csv").read_text(encoding="utf-8-sig") for person in people)
 
 
-def test_warm_kernels_or_not_the_report_is_the_same_to_the_byte(demo_shop, demo_report, command, tmp_path):
-    again = command("playbook", demo_shop, "--out", tmp_path, "--language", "en,bn")
+def test_another_path_user_clock_locale_and_number_of_cores_give_the_same_bytes(demo_shop, demo_report, command, tmp_path):
+    import shutil
+
+    elsewhere = shutil.copytree(demo_shop, tmp_path / "another path" / "demo", ignore=shutil.ignore_patterns("cache", "reports"))
+    odd = {"TZ": "Asia/Dhaka", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "PYTHONHASHSEED": "77", "OMP_NUM_THREADS": "4", "USER": "somebody"}
+    again = command("playbook", elsewhere, "--language", "en,bn", "--warm", "--jobs", "4", env=odd | {"HOME": str(tmp_path)}, cores={0})
     assert again.returncode == 0, again.stderr
-    other = tmp_path / demo_shop.name / "2026-10-31"
+    other = elsewhere / "reports" / "2026-10-31"
     first, second = ({path.relative_to(place) for path in place.rglob("*") if path.is_file()} for place in (demo_report, other))
 
     assert second == {path for path in first if path.stem not in ("playbook-tr", "playbook-hy")}
@@ -98,6 +102,15 @@ def test_warm_kernels_or_not_the_report_is_the_same_to_the_byte(demo_shop, demo_
         str(name) for name in second if name.name != "run.json" and (demo_report / name).read_bytes() != (other / name).read_bytes()
     ]
     assert different == []
+    assert (elsewhere / "rounds" / "assignments.csv").read_bytes() == (demo_shop / "rounds" / "assignments.csv").read_bytes()
+    logs = [without_seconds(place / "run.json") for place in (demo_report, other)]
+    assert logs[1]["notebooks"] == logs[0]["notebooks"]
+    assert logs[1]["outputs"].items() <= logs[0]["outputs"].items()
+
+
+def without_seconds(log: Path) -> dict:
+    told = json.loads(log.read_text(encoding="utf-8"))
+    return told | {"notebooks": [{name: value for name, value in each.items() if name != "seconds"} for each in told["notebooks"]]}
 
 
 def test_check_prints_one_object_whose_sums_hold(demo_shop, command):
@@ -256,7 +269,7 @@ def test_nor_on_letter_paper(demo_shop, demo_report, language, tmp_path):
     taken = intake.read(demo_shop)
     (tmp_path / "results").symlink_to(demo_report / "results")
     actions = json.loads((demo_report / "results" / "actions.json").read_text(encoding="utf-8"))
-    about = json.loads((demo_report / "run.json").read_text(encoding="utf-8"))
-    report._print_pages(taken, taken.shop(), actions, about, language, "letter", tmp_path)
+    about = json.loads((demo_report / "run.json").read_text(encoding="utf-8")) | {"paper": "letter"}
+    report.print_pages(taken, actions, about, language, tmp_path)
 
     assert page_count((tmp_path / f"playbook-{language}.pdf").read_bytes()) == FRONT + PRACTICES + END + FORMS

@@ -12,6 +12,7 @@ import pytest
 
 from loyalty_lab import kernels, run
 from loyalty_lab.errors import NotebookError
+from loyalty_lab.kernels import bounded
 
 pytestmark = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are forked on Linux only")
 SHOWN = """import pandas as pd
@@ -34,7 +35,7 @@ def notebook(path: Path, *sources: str) -> Path:
 def test_tables_and_pictures_are_the_same_to_the_byte(tmp_path):
     source = notebook(tmp_path / "a.ipynb", SHOWN, DRAWN)
     for warm in (False, True):
-        run.run_notebook(source, tmp_path / str(warm) / "a.ipynb", {}, tmp_path, 60, warm=warm)
+        run.run_notebook(source, tmp_path / str(warm) / "a.ipynb", {}, tmp_path, run.Manner(warm=warm))
 
     made = (tmp_path / "True" / "a.ipynb").read_bytes()
     assert made == (tmp_path / "False" / "a.ipynb").read_bytes()
@@ -46,7 +47,7 @@ def test_what_one_notebook_changes_the_next_does_not_see(tmp_path):
     changed = notebook(tmp_path / "a.ipynb", "import pandas as pd, os\npd.set_option('display.max_rows', 1)\nos.environ['SEEN'] = 'yes'")
     looks = notebook(tmp_path / "b.ipynb", "import pandas as pd, os\n(pd.get_option('display.max_rows'), os.environ.get('SEEN'))")
     for source in (changed, looks):
-        run.run_notebook(source, tmp_path / "out" / source.name, {}, tmp_path, 60, warm=True)
+        run.run_notebook(source, tmp_path / "out" / source.name, {}, tmp_path, run.Manner(warm=True))
 
     assert "(60, None)" in (tmp_path / "out" / "b.ipynb").read_text()
 
@@ -54,7 +55,7 @@ def test_what_one_notebook_changes_the_next_does_not_see(tmp_path):
 @pytest.mark.parametrize("source", ["1 / 0", "import os\nos._exit(0)"])
 def test_a_warm_kernel_that_fails_or_dies_is_told_apart_from_one_that_is_done(tmp_path, source):
     with pytest.raises(NotebookError):
-        run.run_notebook(notebook(tmp_path / "a.ipynb", source), tmp_path / "out" / "a.ipynb", {}, tmp_path, 60, warm=True)
+        run.run_notebook(notebook(tmp_path / "a.ipynb", source), tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(warm=True))
     assert not (tmp_path / "out" / "a.ipynb").exists()
 
 
@@ -62,7 +63,7 @@ def test_a_nursery_that_was_killed_is_replaced(tmp_path):
     source = notebook(tmp_path / "a.ipynb", "1 + 1")
     before = kernels.Nursery.here()
     os.kill(before.process.pid, signal.SIGKILL)
-    run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 60, warm=True)
+    run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(warm=True))
 
     assert kernels.Nursery.here().process.pid != before.process.pid
 
@@ -72,14 +73,14 @@ def test_where_no_kernel_can_be_forked_an_ordinary_one_runs(tmp_path, monkeypatc
         raise OSError("no fork today")
 
     monkeypatch.setattr(kernels.Nursery, "fork", refuse)
-    run.run_notebook(notebook(tmp_path / "a.ipynb", "1 + 1"), tmp_path / "out" / "a.ipynb", {}, tmp_path, 60, warm=True)
+    run.run_notebook(notebook(tmp_path / "a.ipynb", "1 + 1"), tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(warm=True))
 
     assert (tmp_path / "out" / "a.ipynb").exists()
 
 
 def test_a_kernel_does_not_outlive_the_process_it_was_forked_from(tmp_path):
     nursery, file = kernels.Nursery(), tmp_path / "connection.json"
-    kernel = nursery.fork(["-f", str(file), *run.QUIET], str(tmp_path), dict(os.environ))
+    kernel = nursery.fork(["-f", str(file), *bounded.QUIET], str(tmp_path), dict(os.environ))
     while not file.exists() and kernel.poll() is None:
         time.sleep(0.05)
     assert kernel.poll() is None, "it waits for work"

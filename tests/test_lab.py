@@ -33,7 +33,7 @@ def test_each_group_has_every_notebook_set_to_the_shop_and_without_outputs(group
 
 
 def test_a_copy_runs_where_it_lies(groups, tmp_path):
-    run.run_notebook(groups[0] / "09-answer-fast.ipynb", tmp_path / "done.ipynb", {}, groups[0], 120)
+    run.run_notebook(groups[0] / "09-answer-fast.ipynb", tmp_path / "done.ipynb", {}, groups[0])
 
     assert (groups[0] / "results" / "answer-fast.json").exists()
 

@@ -214,5 +214,5 @@ def test_with_the_file_the_comparison_shows_every_way_beside_the_column(lesson, 
 
 def test_the_notebook_takes_the_file_from_its_parameter(tmp_path):
     with pytest.raises(NotebookError, match="InputError"):
-        run.run_notebook(LESSON, tmp_path / "out.ipynb", {"hillstrom_file": "nowhere.csv"}, tmp_path, 120, "participant")
+        run.run_notebook(LESSON, tmp_path / "out.ipynb", {"hillstrom_file": "nowhere.csv"}, tmp_path, run.Manner("participant"))
     assert "nowhere.csv: there is no such file" in (tmp_path / "out.failed.ipynb").read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ def notebook(path, *sources: str):
 def test_a_run_notebook_holds_the_outputs_and_nothing_that_differs_between_runs(tmp_path):
     source = notebook(tmp_path / "a.ipynb", "run_file * 2")
     for name in ("one", "two"):
-        run.run_notebook(source, tmp_path / name / "a.ipynb", {"run_file": "ab"}, tmp_path, 60)
+        run.run_notebook(source, tmp_path / name / "a.ipynb", {"run_file": "ab"}, tmp_path)
 
     first = (tmp_path / "one" / "a.ipynb").read_text()
     assert "'abab'" in first
@@ -38,7 +38,7 @@ def test_an_edition_leaves_out_exercises_and_solutions(tmp_path, edition, kept):
         made.cells.append(nbformat.v4.new_markdown_cell(text, metadata={"tags": [tag]}))
     nbformat.write(made, source)
 
-    run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 60, edition)
+    run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(edition))
 
     stored = nbformat.read(tmp_path / "out" / "a.ipynb", as_version=4)
     assert [cell.source for cell in stored.cells if cell.cell_type == "markdown"] == kept
@@ -48,7 +48,7 @@ def test_a_broken_notebook_is_kept_as_failed_and_never_as_done(tmp_path):
     source = notebook(tmp_path / "a.ipynb", "1 / 0")
 
     with pytest.raises(NotebookError, match="ZeroDivisionError"):
-        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 60)
+        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.failed.ipynb"]
 
 
@@ -56,7 +56,7 @@ def test_a_kernel_that_dies_counts_as_failed(tmp_path):
     source = notebook(tmp_path / "a.ipynb", "import os\nos._exit(0)")
 
     with pytest.raises(NotebookError):
-        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 60)
+        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path)
     assert not (tmp_path / "out" / "a.ipynb").exists()
 
 
@@ -64,7 +64,7 @@ def test_a_cell_that_takes_too_long_counts_as_failed(tmp_path):
     source = notebook(tmp_path / "a.ipynb", "import time\ntime.sleep(60)")
 
     with pytest.raises(NotebookError):
-        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, 1)
+        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(timeout=1))
     assert not (tmp_path / "out" / "a.ipynb").exists()
 
 
@@ -73,7 +73,8 @@ def test_a_failed_page_leaves_a_result_that_says_so(tmp_path, monkeypatch):
     notebook(tmp_path / "notebooks" / "tactics" / "09-answer-fast.ipynb", "1 / 0")
     monkeypatch.setattr(share, "folder", lambda name: tmp_path / name)
     seen = []
-    run.run_pages([run.Page("answer-fast", "tactics/09-answer-fast")], tmp_path / "out", date(2026, 10, 31), 60, seen.append)
+    ground = run.Ground(tmp_path / "out", date(2026, 10, 31))
+    run.run_pages([run.Page("answer-fast", "tactics/09-answer-fast")], ground, run.Manner(), seen.append)
 
     assert [outcome.status for outcome in seen] == ["failed"]
     result = results.load(tmp_path / "out" / "results" / "answer-fast.json")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from loyalty_lab import assignment, intake, ledger, lists, lock, report, results, returned, verification
 from loyalty_lab.errors import InputError
+from loyalty_lab.shop import RETURNED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,10 +45,10 @@ def void_round(shop_folder: Path, slug: str) -> None:
     with lock.alone(shop_folder):
         written = read(shop_folder)
         row = assignment.void(written, slug)
-        told = returned.read(shop_folder / returned.FOLDER, written, lists.read_salt(shop_folder), _people(shop_folder))
+        told = returned.read(shop_folder / RETURNED, written, lists.read_salt(shop_folder), _people(shop_folder))
         if (told["round"] == row["round"].iloc[0]).any():
             what = f"tells of the round {row['round'].iloc[0]!r}, whose list was sent then"
-            raise InputError(returned.FOLDER.as_posix(), what, "let the round go on; it is read on its day")
+            raise InputError(RETURNED.as_posix(), what, "let the round go on; it is read on its day")
         ledger.append(shop_folder / ledger.LEDGER, row, seen=written)
         ledger.seal(shop_folder)
 
@@ -119,11 +120,11 @@ def _draw_again(shop_folder: Path, taken: intake.Intake, folder: Path, place: Pa
     cutoff, report_date = (date.fromisoformat(about[name]) for name in ("cutoff", "report_date"))
     stage = place / folder.name
     shutil.copytree(folder / "results", stage / "results")
-    shutil.rmtree(place / returned.FOLDER, ignore_errors=True)
-    (place / returned.FOLDER).mkdir(parents=True)
-    for path, digest in returned.digests(shop_folder / returned.FOLDER):
+    shutil.rmtree(place / RETURNED, ignore_errors=True)
+    (place / RETURNED).mkdir(parents=True)
+    for path, digest in returned.digests(shop_folder / RETURNED):
         if digest in about.get("returned", []):
-            shutil.copy2(path, place / returned.FOLDER)
+            shutil.copy2(path, place / RETURNED)
     shop = taken.shop().until(cutoff)
     for action in report.write_lists(place, shop, cutoff, report_date, about["horizon_days"], stage):
         name = f"{action['slug']}.csv"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -14,7 +17,7 @@ import typer
 from loyalty_lab import __version__
 from loyalty_lab.errors import LoyaltyLabError, UsageError
 
-PAPERS = ("a4", "letter")
+PAPERS, BACKENDS = ("a4", "letter"), ("loky", "dask")
 TRAPS = (
     "vip_greeting, remote_late, peak_slow, immortal_card, rtm_top, answered_only, winback_targeting, referral_homophily, "
     "review_selection, simpson_branch, carry_over, non_compliance, contaminated_control, srm_bug"
@@ -113,13 +116,11 @@ def check(
 
     Example: loyalty-lab check my-shop
     """
-    import json
-
     from loyalty_lab import intake, report
     from loyalty_lab.intake import saying
     from loyalty_lab.language import Texts
 
-    with _progress(shop, None) as step:
+    with _progress(str(shop), None) as step:
         step("reading the exports")
         taken = intake.read(shop)
     language = "en" if as_json else taken.settings.languages[0]
@@ -146,15 +147,23 @@ def playbook(
         str, typer.Option(help="Notebooks with exercises (participant) and solutions (trainer), or without (client).")
     ] = "client",
     timeout: Annotated[int, typer.Option(min=1, metavar="S", help="Seconds one notebook cell may take.")] = 600,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="How many notebooks or shops are worked on at a time.")] = 1,
     warm: Annotated[bool, typer.Option("--warm", help="Fork the kernels from one process: the same bytes, sooner. Linux only.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew, whatever was made of the same exports before.")] = False,
+    backend: Annotated[str, typer.Option(help="loky: processes of this machine. dask: a cluster that works on the same folders.")] = "loky",
+    scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The cluster's scheduler, as tcp://host:8786.")] = None,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Write each step as one line of JSON on standard error.")] = False,
 ) -> None:
     """Run the notebooks of each shop, draw its control groups, write its lists and print its playbook.
 
+    What was made before of the same exports is kept. Several shops also get one page that shows them all, overview.html.
+
     Example: loyalty-lab playbook my-shop --language en,bn
     """
+    from loyalty_lab import clients, clusters
     from loyalty_lab.language import LOCALES
     from loyalty_lab.report import Order
-    from loyalty_lab.run import EDITIONS
+    from loyalty_lab.run import EDITIONS, Manner
 
     order = Order(
         as_of=_day(as_of, "--as-of"),
@@ -163,11 +172,15 @@ def playbook(
         only=tuple(part.strip() for part in only.split(",")) if only else (),
         out=out,
         paper=_choices(paper, "--paper", PAPERS)[0],
-        edition=_choices(edition, "--edition", tuple(EDITIONS))[0],
-        timeout=timeout,
-        warm=warm and _can_fork(),
+        manner=Manner(_choices(edition, "--edition", tuple(EDITIONS))[0], timeout, warm and _can_fork(), jobs),
+        fresh=fresh,
     )
-    raise typer.Exit(_playbooks(shops, order))
+    shops = [shop for shop in shops if shop.name != clients.OVERVIEW]
+    if len(shops) == 1 and not scheduler:
+        raise typer.Exit(_one_shop(shops[0], order, log_json))
+    with clusters.connected(_choices(backend, "--backend", BACKENDS)[0], scheduler) as cores:
+        manner = replace(order.manner, jobs=cores or order.manner.jobs)
+        raise typer.Exit(_many_shops(shops, replace(order, manner=manner), backend, log_json))
 
 
 def _can_fork() -> bool:
@@ -178,41 +191,53 @@ def _can_fork() -> bool:
     return can_fork()
 
 
-def _playbooks(shops: list[Path], order) -> int:
-    codes = [_playbook(shop, order) for shop in shops]
-    if len(set(codes)) == 1:
-        return codes[0]
-    return 5 if 5 in codes else 4
-
-
-def _playbook(shop: Path, order) -> int:
+def _one_shop(shop: Path, order, log_json: bool) -> int:
     from loyalty_lab import report, run
-    from loyalty_lab.shop import load_settings
 
-    try:
-        languages = order.languages or load_settings(shop).languages
-        with _progress(shop, len(run.pages(order.only)) + 3 + len(languages)) as step:
-            made = report.make(shop, order, step)
-    except LoyaltyLabError as error:
-        _say(str(error))
-        return error.exit_code
-    typer.echo(f"{made.folder}: " + ("done" if not made.failed else f"made, but these notebooks failed: {', '.join(made.failed)}"))
-    return 4 if made.failed else 0
+    steps = len(run.pages(order.only)) + 4
+    with _progress(str(shop), steps, log_json) as step:
+        made = report.make(shop, order, step)
+    if made.failed:
+        typer.echo(f"{made.folder}: made, but these notebooks failed: {', '.join(made.failed)}")
+        return 4
+    typer.echo(f"{made.folder}: {'kept' if made.kept else 'done'}")
+    return 0
+
+
+def _many_shops(shops: list[Path], order, backend: str, log_json: bool) -> int:
+    from loyalty_lab import clients, overview
+
+    with _progress(f"{len(shops)} shops", len(shops), log_json) as step:
+
+        def told(ended: clients.Ended) -> None:
+            step(f"{ended.shop.name}: {ended.state}")
+            typer.echo(ended.said, err=ended.state == "refused")
+
+        ended = clients.make(shops, order, backend, told)
+    page = clients.place_of_overview(shops, order.out)
+    languages = order.languages or next((each.front["language"] for each in ended if each.front), "en").split()
+    overview.write(ended, page, languages[0])
+    typer.echo(f"{clients.summary(ended)}. All on one page: {page}")
+    return clients.exit_code(ended)
 
 
 @contextmanager
-def _progress(shop: Path, steps: int | None) -> Iterator[Callable[[str], None]]:
-    """One bar on a terminal, plain lines otherwise."""
+def _progress(what: str, steps: int | None, log_json: bool = False) -> Iterator[Callable[[str], None]]:
+    """One bar on a terminal; else a line for each step, as text or as JSON with the seconds since the start."""
+    if log_json:
+        began = perf_counter()
+        yield lambda line: _say(json.dumps({"on": what, "step": line, "seconds": round(perf_counter() - began, 2)}, ensure_ascii=False))
+        return
     if not sys.stderr.isatty():
-        yield lambda line: _say(f"{shop}: {line}")
+        yield lambda line: _say(f"{what}: {line}")
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(shop.name, total=steps)
-        yield lambda line: progress.update(task, advance=1, description=f"{shop.name}: {line}")
+        task = progress.add_task(what, total=steps)
+        yield lambda line: progress.update(task, advance=1, description=f"{what}: {line}")
 
 
 @app.command()

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loyalty_lab import results, run
+from loyalty_lab import keys, results
 from loyalty_lab.errors import NotebookError
-from loyalty_lab.study import EARLIER_FILE, FORECAST_PARTS, ROUNDS_FILE
+from loyalty_lab.kept import Cache, digest
+from loyalty_lab.run import EARLIER_FILE, FORECAST_PARTS, ROUNDS_FILE, SETTINGS_FILE
+from loyalty_lab.shop import IDENTITIES, LEDGER, RETURNED, SALT
 
 if TYPE_CHECKING:
     from loyalty_lab.intake import Intake
-    from loyalty_lab.shop import Shop
 
-FILES = (run.SETTINGS_FILE, ROUNDS_FILE, EARLIER_FILE, *FORECAST_PARTS)
+FILES = (SETTINGS_FILE, ROUNDS_FILE, EARLIER_FILE, *FORECAST_PARTS)
 
 
-def write(
-    shop_folder: Path, taken: Intake, shop: Shop, cutoff: date, report_date: date, folder: Path, beside: Path
-) -> tuple[int, list[dict[str, Any]]]:  # fmt: skip
+@dataclass(frozen=True)
+class Written:
+    """What was laid before the notebooks.
+
+    `earlier` is the file of the report before this one as an input of the run, if there is one; `key` is of everything but the
+    shop's tables.
+    """
+
+    horizon_days: int
+    earlier: list[dict[str, Any]]
+    key: str
+
+
+def write(shop_folder: Path, taken: Intake, cutoff: date, report_date: date, folder: Path, beside: Path, cache: Cache) -> Written:
     """Write `FILES` into the folder in which notebooks are to run.
 
     Parameters
@@ -30,70 +42,96 @@ def write(
     shop_folder : pathlib.Path
     taken : Intake
         The shop as it was read.
-    shop : Shop
-        The same, cut at the cutoff.
     cutoff, report_date : datetime.date
     folder : pathlib.Path
     beside : pathlib.Path
         Where earlier reports are looked for first.
+    cache : Cache
+        Where a forecast that was made of the same shop at the same cutoff is found, or kept.
 
     Returns
     -------
-    tuple
-        The horizon in days, and the file of the report before as an input of the run, if there is one.
+    Written
     """
-    horizon_days = _write_settings(taken, shop, cutoff, report_date, folder)
-    _write_rounds(shop_folder, cutoff, folder)
-    return horizon_days, _write_earlier(shop_folder, beside, cutoff, folder)
+    settings = told(taken)
+    horizon_days = _write_forecast(taken, settings, cutoff, folder, cache)
+    when = {"cutoff": cutoff.isoformat(), "report_date": report_date.isoformat(), "horizon_days": horizon_days}
+    places = {name: os.path.relpath(path, folder) for name, path in sorted(taken.paths.items())}
+    results.write_json(folder / SETTINGS_FILE, {"settings": settings, **when, "tables": places})
+    _write_rounds(shop_folder, cutoff, folder, cache)
+    earlier = _write_earlier(shop_folder, beside, cutoff, folder)
+    key = keys.of(settings, when, {name: digest(folder / name) for name in FILES if name != SETTINGS_FILE})
+    return Written(horizon_days, earlier, key)
 
 
-def _write_settings(taken: Intake, shop: Shop, cutoff: date, report_date: date, stage: Path) -> int:
-    """Write what the notebooks read: the forecast and the settings of this run. Returns the horizon."""
+def told(taken: Intake) -> dict[str, Any]:
+    """Return what notebooks may know of shop.toml: neither people nor files, and of the languages the first, which is the shop's own."""
+    settings = taken.settings.model_dump(mode="json", exclude={"identity", "sources"})
+    return settings | {"languages": settings["languages"][:1]}
+
+
+def _write_forecast(taken: Intake, settings: dict[str, Any], cutoff: date, folder: Path, cache: Cache) -> int:
+    """Write the forecast and its backtest. Returns the horizon in days."""
+    work, key = cache.work("forecast"), keys.of("forecast", settings, cutoff.isoformat(), keys.of_notebooks_code())
+    if noted := work.bring(key, folder, taken.hashes):
+        return noted["horizon_days"]
     from loyalty_lab import customers, forecast
 
+    shelf = taken.shelf()
+    shop = taken.shop(shelf).until(cutoff)
     horizon_days = customers.propose_horizon(shop.orders, cutoff)
     scores, backtest = forecast.for_shop(shop, cutoff, horizon_days)
-    forecast.write(scores, stage / FORECAST_PARTS[0])
-    results.write_json(stage / FORECAST_PARTS[1], results.plain(backtest))
-    settings = {
-        "settings": shop.settings.model_dump(mode="json", exclude={"identity", "sources"}),
-        "cutoff": cutoff.isoformat(),
-        "report_date": report_date.isoformat(),
-        "horizon_days": horizon_days,
-        "tables": {name: os.path.relpath(path, stage) for name, path in sorted(taken.paths.items())},
-    }
-    results.write_json(stage / run.SETTINGS_FILE, settings)
+    forecast.write(scores, folder / FORECAST_PARTS[0])
+    results.write_json(folder / FORECAST_PARTS[1], results.plain(backtest))
+    read = {name: taken.hashes.get(name) for name in shelf.asked}
+    work.keep(key, folder, FORECAST_PARTS, read, horizon_days=horizon_days)
     return horizon_days
 
 
-def _write_rounds(shop_folder: Path, cutoff: date, stage: Path) -> None:
+def _write_rounds(shop_folder: Path, cutoff: date, folder: Path, cache: Cache) -> None:
     """Write what the notebooks may know of rounds: pseudonyms and arms."""
+    work, key = cache.work("rounds"), keys.of("rounds", seen_of_rounds(shop_folder, cutoff), cutoff, keys.of_notebooks_code())
+    if work.bring(key, folder) is not None:
+        return
     from loyalty_lab import lists, rounds
 
-    people = lists.read_identities(shop_folder / lists.IDENTITIES)
+    people = lists.read_identities(shop_folder / IDENTITIES)
     rows = rounds.for_notebooks(shop_folder, people, lists.read_salt(shop_folder), cutoff)
-    results.write_atomically(stage / ROUNDS_FILE, rows.to_csv(index=False, lineterminator="\n").encode())
+    results.write_atomically(folder / ROUNDS_FILE, rows.to_csv(index=False, lineterminator="\n").encode())
+    work.keep(key, folder, [ROUNDS_FILE])
 
 
-def _write_earlier(shop_folder: Path, beside: Path, cutoff: date, stage: Path) -> list[dict[str, Any]]:
+def seen_of_rounds(shop_folder: Path, cutoff: date | None = None) -> list[Any]:
+    """Return the hashes of what is known of people and rounds: who is who, the ledger, and the lists that came back.
+
+    With a cutoff, only the ledger's rows of rounds that were opened before it: the run itself adds to the others.
+    """
+    ledger = shop_folder / LEDGER
+    written = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
+    rows = [row for row in written if cutoff is None or row.partition(",")[0].rpartition("@")[2][:10] < cutoff.isoformat()]
+    came_back = sorted(path for path in (shop_folder / RETURNED).glob("*") if path.is_file())
+    people = [digest(shop_folder / name) for name in (IDENTITIES, SALT)]
+    return [people, keys.of(rows), [digest(path) for path in came_back]]
+
+
+def _write_earlier(shop_folder: Path, beside: Path, cutoff: date, folder: Path) -> list[dict[str, Any]]:
     """Write what the notebooks may know of the last report before this one. Returns its file as an input of this run, if there is one."""
     content, inputs = None, []
-    for day, path in _earlier_scorecards((beside, shop_folder / "reports"), cutoff):
+    for day, path in earlier_scorecards((beside, shop_folder / "reports"), cutoff):
         try:
             facts = results.load(path).facts
         except NotebookError:
             continue  # of another version, or cut off: the one before it counts
         if facts:
             content = {"cutoff": day, "facts": {name: fact.value for name, fact in facts.items()}}
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            inputs = [{"name": f"reports/{day}/results/{path.name}", "sha256": digest, "rows": len(facts)}]
+            inputs = [{"name": f"reports/{day}/results/{path.name}", "sha256": digest(path), "rows": len(facts)}]
             break
-    results.write_json(stage / EARLIER_FILE, content)
+    results.write_json(folder / EARLIER_FILE, content)
     return inputs
 
 
-def _earlier_scorecards(folders: Iterable[Path], cutoff: date) -> list[tuple[str, Path]]:
-    """The scorecards of reports with an earlier cutoff, latest first; of two for the same day that in the first folder."""
+def earlier_scorecards(folders: Iterable[Path], cutoff: date) -> list[tuple[str, Path]]:
+    """Return the scorecards of reports with an earlier cutoff, latest first; of two for the same day that in the first folder."""
     found: dict[str, Path] = {}
     for path in (path for folder in folders for path in sorted(folder.glob("????-??-??/results/scorecard.json"))):
         found.setdefault(path.parent.parent.name, path)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from loyalty_lab import inputs, intake, lock, results, run, share
 from loyalty_lab.errors import InputError
+from loyalty_lab.kept import Cache
+from loyalty_lab.shop import CACHE, REPORTS
 
 FOLDER, WRITTEN = "lab", ".written.json"
 PARAMETER = 'run_file: str = "demo"'
@@ -45,11 +47,10 @@ def prepare(shop_folder: Path, groups: int = 1, edition: str = "participant") ->
     with lock.alone(shop_folder):
         folders = [shop_folder / FOLDER / f"group-{number}" for number in range(1, groups + 1)]
         taken = intake.read(shop_folder)
-        cutoff = taken.shop().last_day
-        shop = taken.shop().until(cutoff)
+        cutoff = taken.last_day
         for folder in folders:
             _make(folder)
-        inputs.write(shop_folder, taken, shop, cutoff, cutoff + timedelta(days=1), folders[0], shop_folder / "reports")
+        inputs.write(shop_folder, taken, cutoff, cutoff + timedelta(days=1), folders[0], shop_folder / REPORTS, Cache(shop_folder / CACHE))
         for folder in folders:
             for name in inputs.FILES:  # the same for all: they lie equally deep
                 results.write_atomically(folder / name, (folders[0] / name).read_bytes())

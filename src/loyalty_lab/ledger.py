@@ -13,8 +13,8 @@ import pandas as pd
 
 from loyalty_lab.errors import InputError
 from loyalty_lab.results import write_atomically
+from loyalty_lab.shop import LEDGER
 
-LEDGER = Path("rounds") / "assignments.csv"
 SEAL = Path("private") / "ledger.json"
 COLUMNS = ("round", "slug", "unit", "arm", "stratum", "pair", "propensity", "assigned_on", "event")
 REMEDY = "restore the file from a copy; it is only ever appended to"

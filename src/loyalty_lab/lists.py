@@ -13,12 +13,9 @@ import pandas as pd
 from loyalty_lab import gains, ledger, returned, tactics, verification
 from loyalty_lab.desk import Chosen, Desk, decide
 from loyalty_lab.language import Texts
-from loyalty_lab.ledger import LEDGER
 from loyalty_lab.results import Result, write_atomically
-from loyalty_lab.shop import Shop
+from loyalty_lab.shop import IDENTITIES, LEDGER, RETURNED, SALT, Shop
 
-IDENTITIES = Path("private") / "identities.parquet"
-SALT = Path("private") / "salt"
 CONTACT_FIELDS = {"phone": "phone", "mail": "email", "letter": "address"}
 COLUMNS = ("number", "name", "contact", "reason", "rank", "at_stake", "channel", "kind", "list", "outcome")
 WIDTHS = (14, 24, 34, 60, 7, 11, 11, 24, 22, 26)
@@ -67,7 +64,7 @@ def make_lists(
     """
     salt = read_salt(shop_folder)
     written, identities = verification.read_verified(shop_folder, salt), read_identities(shop_folder / IDENTITIES)
-    told = returned.read(shop_folder / returned.FOLDER, written, salt, identities["merged_id"])
+    told = returned.read(shop_folder / RETURNED, written, salt, identities["merged_id"])
     desk = Desk(shop, identities, salt, written, told, cutoff, report_date, horizon_days)
     frames = {slug: desk.with_unit(frame) for slug, frame in candidates.items()}
     campaigns = [slug for slug in candidates if tactics.find(slug).kind == "campaign"]

@@ -20,7 +20,7 @@ def alone(shop_folder: Path) -> Iterator[None]:
     """Keep every other run away from a shop's folder for as long as this one works on it.
 
     The lock is the system's own and ends with its holder, also where that is killed. What a killed run left half-done in
-    ``rounds/`` and ``reports/`` is swept.
+    ``rounds/``, ``reports/`` and ``cache/`` is swept.
 
     Raises
     ------
@@ -44,6 +44,9 @@ def alone(shop_folder: Path) -> Iterator[None]:
     try:
         for part in ("rounds", "reports"):
             sweep(folder / part)
+        for left in (folder / "cache").rglob(".*.tmp"):
+            if _is_dead(left):  # `check` works there without the lock
+                _remove(left)
         yield
     finally:
         with suppress(OSError):  # an open file cannot be removed everywhere
@@ -58,6 +61,18 @@ def sweep(folder: Path, name: str = "*") -> None:
         _remove(aside) if place.exists() else aside.replace(place)
     for left in folder.glob(f".{name}.tmp"):
         _remove(left)
+
+
+def _is_dead(left: Path) -> bool:
+    """Whether the process whose number stands in a temporary name has ended; not to be told on Windows."""
+    number = left.name.split(".")[-2]
+    try:
+        os.kill(int(number), 0) if os.name == "posix" else None
+    except (ProcessLookupError, ValueError):
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def _remove(path: Path) -> None:

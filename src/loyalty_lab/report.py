@@ -1,23 +1,24 @@
-"""One shop's report from start to end: exports, tables, forecast, notebooks, lists, pages."""
+"""One shop's report from start to end: exports, tables, forecast, notebooks, lists, pages. What was made before is not made again."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loyalty_lab import __version__, inputs, intake, lock, results, run, tactics
-from loyalty_lab.errors import InputError, UsageError
+from loyalty_lab import __version__, inputs, intake, keys, lock, results, run, tactics, workers
+from loyalty_lab.errors import InputError, RenderError, UsageError
 from loyalty_lab.intake import saying
-from loyalty_lab.language import Texts
+from loyalty_lab.kept import Cache, Work, digest
+from loyalty_lab.language import LOCALES, Texts
+from loyalty_lab.shop import CACHE, REPORTS, RETURNED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
 
 Step = Callable[[str], None]
+ACTIONS = "results/actions.json"
 
 
 @dataclass(frozen=True)
 class Order:
-    """What was asked for: the dates, languages, pages, paper and edition of one report."""
+    """What was asked for: the dates, languages, pages and paper of one report, how its notebooks are run, and whether all is made anew."""
 
     as_of: date | None = None
     report_date: date | None = None
@@ -38,24 +40,66 @@ class Order:
     only: tuple[str, ...] = ()
     out: Path | None = None
     paper: str = "a4"
-    edition: str = "client"
-    timeout: int = 600
-    warm: bool = False
+    manner: run.Manner = field(default_factory=run.Manner)
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
-    """Where the report lies, and which of its notebooks failed."""
+    """Where the report lies, which of its notebooks failed, whether the whole was there already, and what its pages begin with."""
 
     folder: Path
-    failed: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+    kept: bool = False
+    front: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One report in the making."""
+
+    shop_folder: Path
+    order: Order
+    taken: intake.Intake
+    cutoff: date
+    report_date: date
+    step: Step = lambda line: None
+
+    @property
+    def cache(self) -> Cache:
+        return Cache(self.shop_folder / CACHE, self.order.fresh)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self.order.languages or tuple(self.taken.settings.languages)
+
+    @property
+    def place(self) -> Path:
+        """Where the report is to lie."""
+        below = self.order.out / self.shop_folder.resolve().name if self.order.out else self.shop_folder / REPORTS
+        return below / self.cutoff.isoformat()
+
+    @property
+    def whole(self) -> Work:
+        """The report as one piece of work; its files are those at its place."""
+        return self.cache.work("reports", self.cutoff.isoformat(), files=self.place)
+
+    def key(self) -> str:
+        """Everything the report depends on, as it is now: the lists add to the ledger."""
+        asked = replace(self.order, out=None, fresh=False, manner=replace(self.order.manner, timeout=0, warm=False, jobs=1))
+        known = inputs.seen_of_rounds(self.shop_folder)
+        earlier = inputs.earlier_scorecards((self.place.parent, self.shop_folder / REPORTS), self.cutoff)
+        texts = [keys.of_texts(language) for language in LOCALES]
+        about = [asked, self.languages, self.cutoff, self.report_date, [digest(path) for _, path in earlier]]
+        return keys.of(self.taken.key, keys.of_everything(), keys.of_templates(), texts, known, about)
 
 
 def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Report:
     """Make the whole report of one shop.
 
     Everything is made in a temporary folder beside its place and renamed at the end, so that
-    an earlier report stays until a whole new one is there.
+    an earlier report stays until a whole new one is there. What was made before of the same inputs is taken from the shop's
+    cache: the whole report, or the forecast, single notebooks, the lists and single languages.
 
     Parameters
     ----------
@@ -73,55 +117,78 @@ def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Rep
     Raises
     ------
     InputError
-        If the shop cannot be read, its data are stale, the output folder cannot be written, or another run works on the shop.
+        If the shop cannot be read, its data are stale, the output folder cannot be written or is full, or another run works on
+        the shop. An earlier report stays as it was.
     RenderError
         If the pages cannot be made.
     """
+    shop_folder = Path(shop_folder)
+    run.pages(order.only)  # a misspelt name is told before anything is read
     with lock.alone(shop_folder):
-        return _make(Path(shop_folder), order, step)
+        step("reading the exports")
+        taken = intake.read(shop_folder, fresh=order.fresh)
+        job = _Job(shop_folder, order, taken, *_dates(taken, order), step)
+        return _whole(job) or _make(job)
 
 
-def _make(shop_folder: Path, order: Order, step: Step) -> Report:
-    from loyalty_lab import letters
+def at_hand(shop_folder: Path, order: Order) -> Report | None:
+    """Return the report if the whole of it is there already, made of the very same inputs; nothing heavy is loaded to find out.
 
-    chosen = run.pages(order.only)
-    step("reading the exports")
-    taken = intake.read(shop_folder)
-    shop = taken.shop()
-    cutoff, report_date = _dates(shop, order)
-    shop = shop.until(cutoff)
-    with _staged(_place(shop_folder, order, cutoff)) as stage:
-        step("forecasting")
-        beside = _place(shop_folder, order, cutoff).parent
-        horizon_days, earlier = inputs.write(shop_folder, taken, shop, cutoff, report_date, stage, beside)
-        done = partial(_told, step)
-        outcomes = run.run_pages(chosen, stage, cutoff, order.timeout, done, order.edition, order.warm)
-        step("drawing arms and writing lists")
-        actions = write_lists(shop_folder, shop, cutoff, report_date, horizon_days, stage, partial(letters.write, paper=order.paper))
-        about = _about(taken, order, cutoff, report_date, horizon_days)
-        about["inputs"] = [*about["inputs"], *earlier]
-        for language in order.languages or tuple(shop.settings.languages):
-            step(f"printing the playbook ({language})")
-            _print_pages(taken, shop, actions, about, language, order.paper, stage)
-        _write_log(about | {"returned": _returned(shop_folder)}, outcomes, taken, stage)
-        for leftover in inputs.FILES:
-            (stage / leftover).unlink()
-    return Report(_place(shop_folder, order, cutoff), tuple(o.page.slug for o in outcomes if o.status == "failed"))
+    Raises
+    ------
+    InputError
+        If shop.toml or an export cannot be read, or the data are stale.
+    """
+    run.pages(order.only)
+    taken = None if order.fresh else intake.known(Path(shop_folder))
+    return _whole(_Job(Path(shop_folder), order, taken, *_dates(taken, order))) if taken else None
+
+
+def _whole(job: _Job) -> Report | None:
+    front = job.whole.done(job.key())
+    return None if front is None else Report(job.place, kept=True, front=front)
+
+
+def _make(job: _Job) -> Report:
+    with _staged(job.place) as stage:
+        outcomes, front = _fill(job, stage)
+    failed = tuple(outcome.page.slug for outcome in outcomes if outcome.status == "failed")
+    if not failed:
+        made = [path.relative_to(job.place).as_posix() for path in job.place.rglob("*") if path.is_file()]
+        job.whole.keep(job.key(), job.place, made, **front)
+    return Report(job.place, failed, front=front)
+
+
+def _fill(job: _Job, stage: Path) -> tuple[list[run.Outcome], dict[str, Any]]:
+    """Make everything in a folder that is to become the report; returns how the notebooks ended, and what its pages begin with."""
+    job.step("forecasting")
+    written = inputs.write(job.shop_folder, job.taken, job.cutoff, job.report_date, stage, job.place.parent, job.cache)
+    ground = run.Ground(stage, job.cutoff, job.cache, written.key, job.taken.hashes)
+    outcomes = run.run_pages(run.pages(job.order.only), ground, job.order.manner, partial(_told, job.step))
+    job.step("drawing arms and writing lists")
+    actions, came_back = _lists(job, written.horizon_days, stage)
+    about = _about(job, written)
+    front = _print_all(job, actions, about, stage)
+    _write_log(about | {"returned": came_back}, outcomes, job.taken, stage)
+    for leftover in inputs.FILES:
+        (stage / leftover).unlink()
+    return outcomes, front
 
 
 def _told(step: Step, outcome: run.Outcome) -> None:
-    step(f"{outcome.page.notebook}: {outcome.status}")
+    step(f"{outcome.page.notebook}: {outcome.status}" + (" (kept)" if outcome.kept else ""))
 
 
-def _dates(shop: Shop, order: Order) -> tuple[date, date]:
-    last, first = shop.last_day, shop.orders["ordered_at"].min().date()
+def _dates(taken: intake.Intake, order: Order) -> tuple[date, date]:
+    orders = taken.report.tables["orders"]
+    last, first = orders.last_day, orders.first_day
     cutoff = order.as_of or last
     if cutoff < first:
         raise UsageError("--as-of", f"{cutoff} lies before the first order ({first})", "give a later date")
     age = (cutoff - last).days
-    if age > shop.settings.freshness_days:
+    if age > taken.settings.freshness_days:
         raise InputError(
-            "--as-of", f"{cutoff} is {age} days after the last order ({last}); freshness_days is {shop.settings.freshness_days}",
+            "--as-of", f"{cutoff} is {age} days after the last order ({last}); freshness_days is {taken.settings.freshness_days}",
             "bring newer exports, or raise freshness_days in shop.toml",
         )  # fmt: skip
     report_date = order.report_date or cutoff + timedelta(days=1)
@@ -130,25 +197,19 @@ def _dates(shop: Shop, order: Order) -> tuple[date, date]:
     return cutoff, report_date
 
 
-def _place(shop_folder: Path, order: Order, cutoff: date) -> Path:
-    below = order.out / shop_folder.resolve().name if order.out else shop_folder / "reports"
-    return below / cutoff.isoformat()
-
-
 @contextmanager
-def _staged(target: Path):
+def _staged(target: Path) -> Iterator[Path]:
     """Give a temporary folder beside `target` that takes its place when the work is whole."""
     stage = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     lock.sweep(target.parent, f"{target.name}.*")
     try:
         stage.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(
-            str(target), f"cannot be written: {error.strerror}", "choose another folder with --out, or free this one"
-        ) from None
-    try:
         yield stage
         _swap(stage, target)
+    except OSError as error:
+        raise InputError(
+            str(target), f"cannot be written: {error.strerror}", "make room or choose another folder with --out, and run again"
+        ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -161,11 +222,37 @@ def _swap(stage: Path, target: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def _returned(shop_folder: Path) -> list[str]:
-    """Which returned lists this run has seen, by their SHA-256; a file's name may be a person's."""
-    from loyalty_lab import returned
+def _lists(job: _Job, horizon_days: int, stage: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The lists, as they lie in the report that was there or made anew; and the hashes of the returned lists that were read.
 
-    return [digest for _, digest in returned.digests(shop_folder / returned.FOLDER)]
+    A list holds names: it lies in reports alone, never in the cache.
+    """
+    work = job.cache.work("lists", job.cutoff.isoformat(), files=job.place)
+    if noted := work.bring(_lists_key(job, stage), stage):
+        return json.loads((stage / ACTIONS).read_text(encoding="utf-8")), noted["came_back"]
+    from loyalty_lab import letters, returned
+
+    shop = job.taken.shop().until(job.cutoff)
+    post = partial(letters.write, paper=job.order.paper)
+    actions = write_lists(job.shop_folder, shop, job.cutoff, job.report_date, horizon_days, stage, post)
+    came_back = [found for _, found in returned.digests(job.shop_folder / RETURNED)]
+    made = [path.relative_to(stage).as_posix() for path in (stage / "lists").rglob("*") if path.is_file()]
+    work.keep(_lists_key(job, stage), stage, [*made, ACTIONS], came_back=came_back)
+    return actions, came_back
+
+
+def _lists_key(job: _Job, stage: Path) -> str:
+    """What the lists depend on, as it is now: drawing them adds to the ledger. Letters are written in every language."""
+    home = job.taken.settings.languages[0]
+    texts = [keys.of_texts(home), *(keys.of_texts(language, "lists.toml", "letters.toml") for language in LOCALES)]
+    code = [keys.of_everything(), keys.of_templates(), texts]
+    when = [job.cutoff, job.report_date, job.order.paper]
+    return keys.of(code, when, job.taken.key, inputs.seen_of_rounds(job.shop_folder), _found(stage))
+
+
+def _found(stage: Path) -> dict[str, str | None]:
+    """What the notebooks have left, by name."""
+    return {path.name: digest(path) for path in sorted((stage / "results").iterdir()) if path.name != Path(ACTIONS).name}
 
 
 def write_lists(
@@ -179,7 +266,7 @@ def write_lists(
     candidates = {slug: _candidates(stage, slug) for slug, result in found.items() if slug in slugs and result.status == "ready"}
     when = {"cutoff": cutoff, "report_date": report_date, "horizon_days": horizon_days}
     actions = lists.make_lists(shop_folder, shop, candidates, found, **when, out=stage / "lists", post=post)
-    results.write_json(stage / "results" / "actions.json", results.plain(actions))
+    results.write_json(stage / ACTIONS, results.plain(actions))
     return actions
 
 
@@ -191,30 +278,56 @@ def _candidates(stage: Path, slug: str) -> pd.DataFrame:
     return frame.assign(arguments=[json.loads(text) for text in frame["arguments"]])
 
 
-def _about(taken: intake.Intake, order: Order, cutoff: date, report_date: date, horizon_days: int) -> dict[str, Any]:
+def _about(job: _Job, written: inputs.Written) -> dict[str, Any]:
     return {
         "version": __version__,
-        "cutoff": cutoff.isoformat(),
-        "report_date": report_date.isoformat(),
-        "horizon_days": horizon_days,
-        "paper": order.paper,
-        "edition": order.edition,
-        "only": list(order.only),
-        "inputs": taken.report.inputs,
+        "cutoff": job.cutoff.isoformat(),
+        "report_date": job.report_date.isoformat(),
+        "horizon_days": written.horizon_days,
+        "paper": job.order.paper,
+        "edition": job.order.manner.edition,
+        "only": list(job.order.only),
+        "inputs": [*job.taken.report.inputs, *written.earlier],
     }
 
 
-def _print_pages(
-    taken: intake.Intake, shop: Shop, actions: list[dict], about: dict[str, Any], language: str, paper: str, stage: Path
-) -> None:
+def _print_all(job: _Job, actions: list[dict], about: dict[str, Any], stage: Path) -> dict[str, Any]:
+    """Print the languages whose pages are not there yet, several at a time. Returns what the pages of the first begin with."""
+    works = {language: job.cache.work("pages", f"{language}-{about['paper']}-{about['edition']}") for language in job.languages}
+    keyed = {language: _pages_key(job, language, about, actions, stage) for language in works}
+    fronts = {language: work.bring(keyed[language], stage) for language, work in works.items()}
+    left = {language: (job.taken, actions, about, language, stage) for language, front in fronts.items() if front is None}
+    if left:
+        job.step(f"printing the playbook ({', '.join(left)})")
+    for language, printed in workers.side_by_side(print_pages, left, min(job.order.manner.jobs, len(left))):
+        if isinstance(printed, workers.Lost):
+            raise RenderError(f"playbook-{language}", "the process that printed it was killed", "give it more memory, or fewer --jobs")
+        made, fronts[language] = printed
+        works[language].keep(keyed[language], stage, made, **fronts[language])
+    return fronts[job.languages[0]]
+
+
+def _pages_key(job: _Job, language: str, about: dict[str, Any], actions: list[dict], stage: Path) -> str:
+    """What a language is missing is said in English."""
+    code = [keys.of_everything(), keys.of_templates(), keys.of_texts(language), keys.of_texts("en")]
+    return keys.of(code, job.taken.key, about, actions, _found(stage))
+
+
+def print_pages(
+    taken: intake.Intake, actions: list[dict], about: dict[str, Any], language: str, stage: Path
+) -> tuple[list[str], dict[str, Any]]:
+    """Print one language of a report from the results in its folder. Returns the files' names, and what the pages begin with."""
     from loyalty_lab import document, playbook
 
     found = {path.stem: results.load(path) for path in sorted((stage / "results").glob("*.json")) if path.stem != "actions"}
-    pages = document.build(found, actions, shop.settings, report_json(taken, about["cutoff"], language), about, language)
-    results.write_atomically(stage / f"playbook-{language}.pdf", playbook.pdf(pages, paper))
-    results.write_atomically(stage / f"playbook-{language}.html", playbook.html(pages).encode())
+    read = report_json(taken, about["cutoff"], language)
+    pages = document.build(found, actions, taken.settings, read, about, language)
+    made = {f"playbook-{language}.pdf": playbook.pdf(pages, about["paper"]), f"playbook-{language}.html": playbook.html(pages).encode()}
     if about["edition"] == "trainer":
-        results.write_atomically(stage / f"slides-{language}.pdf", playbook.pdf(pages, paper, "slides.typ"))
+        made[f"slides-{language}.pdf"] = playbook.pdf(pages, about["paper"], "slides.typ")
+    for name, content in made.items():
+        results.write_atomically(stage / name, content)
+    return list(made), document.front(pages, read["warnings"], f"playbook-{language}.html")
 
 
 def report_json(taken: intake.Intake, cutoff: str, language: str = "en") -> dict[str, Any]:
@@ -226,11 +339,8 @@ def report_json(taken: intake.Intake, cutoff: str, language: str = "en") -> dict
 
 
 def _write_log(about: dict[str, Any], outcomes: list[run.Outcome], taken: intake.Intake, stage: Path) -> None:
-    outputs = {
-        path.relative_to(stage).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(stage.rglob("*"))
-        if (path.is_file() and path.parent != stage) or path.name.startswith("playbook-")
-    }
+    made = [path for path in sorted(stage.rglob("*")) if path.is_file() and path.name not in inputs.FILES]
+    outputs = {path.relative_to(stage).as_posix(): digest(path) for path in made}
     notebooks = [
         {
             "notebook": outcome.page.notebook,

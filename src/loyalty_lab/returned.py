@@ -15,7 +15,6 @@ from loyalty_lab import assignment, tables
 from loyalty_lab.errors import InputError
 from loyalty_lab.language import LOCALES, catalogue
 
-FOLDER = Path("rounds") / "returned"
 COLUMNS = ("round", "unit", "outcome")
 READ = ("number", "list", "outcome")
 OUTCOMES = tuple(tables.SCHEMAS["contacts"]["outcome"].choices)

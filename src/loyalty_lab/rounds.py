@@ -11,7 +11,7 @@ import pandas as pd
 
 from loyalty_lab import assignment, returned, verification
 from loyalty_lab.errors import InputError
-from loyalty_lab.ledger import LEDGER
+from loyalty_lab.shop import LEDGER, RETURNED
 
 COLUMNS = (
     "round",
@@ -58,7 +58,7 @@ def for_notebooks(shop_folder: Path, identities: pd.DataFrame, salt: str, cutoff
         If the ledger or a returned list is damaged, or a person of the ledger is unknown.
     """
     ledger = verification.read_verified(shop_folder, salt)
-    return seen(ledger, returned.read(shop_folder / returned.FOLDER, ledger, salt, identities["merged_id"]), identities, cutoff)
+    return seen(ledger, returned.read(shop_folder / RETURNED, ledger, salt, identities["merged_id"]), identities, cutoff)
 
 
 def seen(ledger: pd.DataFrame, told: pd.DataFrame, identities: pd.DataFrame, cutoff: date) -> pd.DataFrame:

@@ -1,28 +1,35 @@
-"""Starting notebooks: parameters checked, one kernel after another through papermill, outputs normalised."""
+"""Starting notebooks: parameters checked, kernels through papermill, outputs normalised, finished work kept."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from loyalty_lab import questions, results, share, tactics
+from loyalty_lab import keys, questions, results, share, tactics
 from loyalty_lab.errors import NotebookError, UsageError, near_match
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from loyalty_lab.kept import Cache, Work
+
+# What the driver lays before the notebooks, and where each of them says which tables it has asked for.
 SETTINGS_FILE = "settings.json"
+FORECAST_PARTS = ("forecast.parquet", "backtest.json")
+ROUNDS_FILE = "rounds.csv"
+EARLIER_FILE = "earlier.json"
+ASKED = ".asked"
 KERNEL = "python3"
 EDITIONS = {"client": (), "participant": ("exercise",), "trainer": ("exercise", "solution")}
 TAUGHT = ("exercise", "solution")
-QUIET = ["--IPKernelApp.log_level=CRITICAL"]
 # One OpenMP thread a kernel: with shared cores more of them make scikit-learn many times slower.
 KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -45,11 +52,36 @@ class Page:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one notebook ended. `seconds` is for the log only."""
+    """How one notebook ended. `seconds` is for the log only; `kept` says that it was done before and not run again."""
 
     page: Page
     status: str
-    seconds: float
+    seconds: float = 0.0
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How notebooks are run: which cells, how long one may take, in which kernels, and how many at a time."""
+
+    edition: str = "client"
+    timeout: int = 600
+    warm: bool = False
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What notebooks stand on: the folder they run in, with its settings file, and what is known of work done before.
+
+    `key` is of all that they may read but the shop's tables; `tables` are these, with their hashes.
+    """
+
+    folder: Path
+    cutoff: date
+    cache: Cache | None = None
+    key: str = ""
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 def pages(only: Iterable[str] = ()) -> list[Page]:
@@ -125,33 +157,33 @@ def for_edition(source: Path, edition: str) -> NotebookNode:
     return notebook
 
 
-def run_notebook(
-    source: Path, target: Path, parameters: dict[str, Any], folder: Path, timeout: int, edition: str = "client", warm: bool = False
-) -> None:  # fmt: skip
+def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder: Path, manner: Manner = Manner()) -> None:
     """Execute one notebook in `folder` and keep it, normalised, at `target`.
 
-    A notebook that breaks is kept beside it as ``.failed.ipynb``. What `edition` leaves out is neither run nor kept. `warm` forks the
-    kernel from a process that has imported everything (see `kernels`): the same bytes, sooner.
+    A notebook that breaks is kept beside it as ``.failed.ipynb``. What the edition leaves out is neither run nor kept. A warm kernel
+    is forked from a process that has imported everything (see `kernels`): the same bytes, sooner.
 
     Raises
     ------
     NotebookError
-        If a cell raised, the kernel died, or a cell took longer than `timeout` seconds.
+        If a cell raised, the kernel died, or a cell took longer than the timeout or printed more than `MOST_PRINTED`.
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    from loyalty_lab.kernels import bounded
 
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp.ipynb")
     failed = target.with_suffix(".failed.ipynb")
     try:
-        with _environment(KERNEL_ENVIRONMENT), _kernel(warm) as kernel:
+        with kernel_settings(manner.warm) as kernel:
             papermill.execute_notebook(
-                for_edition(source, edition), str(temporary), parameters=check_parameters(source, parameters), cwd=str(folder),
-                kernel_name=kernel, extra_arguments=QUIET, progress_bar=False, log_output=False, execution_timeout=timeout,
-                request_save_on_cell_execute=False,
+                for_edition(source, manner.edition), str(temporary), parameters=check_parameters(source, parameters),
+                engine_name=bounded.NAME, kernel_name=kernel, folder=str(folder), timeout=manner.timeout,
+                progress_bar=False, request_save_on_cell_execute=False,
             )  # fmt: skip
-    except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError, bounded.PrintedTooMuch) as error:
         if temporary.exists():
             os.replace(temporary, failed)
         cause = getattr(error, "ename", None) or type(error).__name__
@@ -182,46 +214,96 @@ def normalised(text: str) -> str:
 
 
 @contextmanager
-def _kernel(warm: bool):
-    """Give the name of the kernel to start."""
-    if not warm:
-        yield KERNEL
-        return
-    from loyalty_lab import kernels
+def kernel_settings(warm: bool) -> Iterator[str]:
+    """Set the environment that kernels get, and give the name of the kernel to start. Within another of the same kind nothing changes."""
+    with _environment(KERNEL_ENVIRONMENT):
+        if not warm:
+            yield KERNEL
+            return
+        from loyalty_lab import kernels
 
-    with kernels.findable() as name:
-        yield name
+        with kernels.findable() as name:
+            yield name
 
 
-def run_pages(
-    chosen: list[Page], folder: Path, cutoff: date, timeout: int, done: Callable[[Outcome], None], edition: str = "client",
-    warm: bool = False,
-) -> list[Outcome]:  # fmt: skip
-    """Run the notebooks of a playbook one after another in `folder`, where its settings file lies.
+def run_pages(chosen: list[Page], ground: Ground, manner: Manner, done: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
+    """Run the notebooks of a playbook that were not run before on the same ground, `manner.jobs` at a time.
 
     A notebook that breaks leaves a result with the status ``failed``, so that its page can say so.
     """
-    outcomes = []
-    for page in chosen:
-        began = perf_counter()
-        source = share.folder("notebooks") / f"{page.notebook}.ipynb"
-        status = _run_page(page, source, folder, cutoff, timeout, edition, warm)
-        outcomes.append(Outcome(page, status, perf_counter() - began))
-        done(outcomes[-1])
-    return outcomes
+    known = {page: outcome for page in chosen if (outcome := _kept(page, ground, manner))}
+    for outcome in known.values():
+        done(outcome)
+    left = [page for page in chosen if page not in known]
+    for outcome in _run(left, ground, manner):
+        done(outcome)
+        known[outcome.page] = outcome
+    shutil.rmtree(ground.folder / ASKED, ignore_errors=True)
+    return [known[page] for page in chosen]
 
 
-def _run_page(page: Page, source: Path, folder: Path, cutoff: date, timeout: int, edition: str, warm: bool) -> str:
+def _run(chosen: list[Page], ground: Ground, manner: Manner) -> Iterator[Outcome]:
+    """Threads are enough: what works is the kernels."""
+    if len(chosen) < 2 or manner.jobs < 2:
+        yield from (_run_page(page, ground, manner) for page in chosen)
+        return
+    import joblib
+    import papermill  # noqa: F401  before there are threads to import it in
+
+    with kernel_settings(manner.warm):
+        work = (joblib.delayed(_run_page)(page, ground, manner) for page in chosen)
+        yield from joblib.Parallel(manner.jobs, backend="threading", return_as="generator_unordered", batch_size=1)(work)
+
+
+def _run_page(page: Page, ground: Ground, manner: Manner) -> Outcome:
+    began = perf_counter()
     try:
-        target = folder / "notebooks" / f"{page.notebook}.ipynb"
-        run_notebook(source, target, {"run_file": SETTINGS_FILE}, folder, timeout, edition, warm)
-        return results.load(folder / "results" / f"{page.slug}.json").status
+        target = ground.folder / "notebooks" / f"{page.notebook}.ipynb"
+        run_notebook(_source(page), target, {"run_file": SETTINGS_FILE}, ground.folder, manner)
+        status = results.load(ground.folder / "results" / f"{page.slug}.json").status
+        _keep(page, ground, manner, status)
     except (NotebookError, FileNotFoundError) as error:
+        status = "failed"
         cause = error.what if isinstance(error, NotebookError) else "left no result"
-        kind = "tactic" if page.notebook.startswith("tactics/") else questions.ANSWERS[page.slug].kind
-        reason = results.Message(key="common.failed", args={"cause": cause})
-        results.save(results.Result(notebook=page.slug, kind=kind, status="failed", reason=reason, cutoff=cutoff), folder / "results")
-        return "failed"
+        results.save(_failed(page, cause, ground.cutoff), ground.folder / "results")
+    return Outcome(page, status, perf_counter() - began)
+
+
+def _failed(page: Page, cause: str, cutoff: date) -> results.Result:
+    kind = "tactic" if page.notebook.startswith("tactics/") else questions.ANSWERS[page.slug].kind
+    reason = results.Message(key="common.failed", args={"cause": cause})
+    return results.Result(notebook=page.slug, kind=kind, status="failed", reason=reason, cutoff=cutoff)
+
+
+def _source(page: Page) -> Path:
+    return share.folder("notebooks") / f"{page.notebook}.ipynb"
+
+
+def _kept(page: Page, ground: Ground, manner: Manner) -> Outcome | None:
+    if ground.cache is None:
+        return None
+    noted = _work(page, ground, manner).bring(_key(page, ground), ground.folder, ground.tables)
+    return Outcome(page, noted["status"], kept=True) if noted else None
+
+
+def _keep(page: Page, ground: Ground, manner: Manner, status: str) -> None:
+    if ground.cache is None:
+        return
+    made = [f"notebooks/{page.notebook}.ipynb", f"results/{page.slug}.json", f"results/{page.slug}.candidates.csv"]
+    asked = json.loads((ground.folder / ASKED / f"{page.slug}.json").read_text(encoding="utf-8"))
+    _work(page, ground, manner).keep(
+        _key(page, ground), ground.folder, [name for name in made if (ground.folder / name).exists()],
+        read={name: ground.tables.get(name) for name in asked}, status=status,
+    )  # fmt: skip
+
+
+def _work(page: Page, ground: Ground, manner: Manner) -> Work:
+    return ground.cache.work("notebooks", manner.edition, page.slug)
+
+
+def _key(page: Page, ground: Ground) -> str:
+    module = tactics.find(page.slug).module if page.notebook.startswith("tactics/") else None
+    return keys.of(page.notebook, keys.of_notebook(_source(page)), keys.of_notebooks_code(module), ground.key)
 
 
 @contextmanager
@@ -248,10 +330,12 @@ def _store(path: Path) -> None:
     import nbformat
     from nbclient import NotebookClient
 
+    from loyalty_lab.kernels import bounded
+
     notebook = nbformat.read(path, as_version=4)
     with _environment(KERNEL_ENVIRONMENT):
         where = {"metadata": {"path": str(path.parent)}}
-        NotebookClient(notebook, timeout=600, kernel_name=KERNEL, extra_arguments=QUIET, resources=where).execute()
+        NotebookClient(notebook, timeout=600, kernel_name=KERNEL, extra_arguments=bounded.QUIET, resources=where).execute()
     results.write_atomically(path, normalised(nbformat.writes(notebook)).encode())
 
 

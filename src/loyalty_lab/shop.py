@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LANGUAGES = tuple(LOCALES)
+# Where things lie in a shop's folder.
+CACHE, REPORTS = Path("cache"), Path("reports")
+IDENTITIES, SALT = Path("private") / "identities.parquet", Path("private") / "salt"
+LEDGER, RETURNED = Path("rounds") / "assignments.csv", Path("rounds") / "returned"
 Share = Annotated[float, Field(ge=0, le=1)]
 Money = Annotated[float, Field(ge=0)]
 
@@ -172,6 +176,61 @@ def _example(key: str) -> str:
     )
 
 
+class Shelf(Mapping):
+    """The tables of a shop, read from Parquet when somebody first asks for one.
+
+    `asked` names those that were asked for, also in vain: what is made of the shop depends on no other.
+
+    Examples
+    --------
+    >>> shelf = Shelf({})
+    >>> Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), shelf).lacks(("tickets",)), shelf.asked
+    ('tickets', {'tickets'})
+    """
+
+    def __init__(self, paths: Mapping[str, Path]):
+        self._paths, self._read = dict(paths), {}
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        self.asked.add(name)
+        if name not in self._read:
+            self._read[name] = tables.read(name, self._paths[name])
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self.asked.update(tables.SCHEMAS)  # whoever looks through them all depends on all
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+class _Until(Mapping):
+    """The tables as they stood at the end of a day, each cut when it is first asked for."""
+
+    def __init__(self, whole: Mapping[str, pd.DataFrame], cutoff: date):
+        self._whole, self._cutoff, self._seen = whole, cutoff, {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._seen:
+            self._seen[name] = self._cut(name)
+        return self._seen[name]
+
+    def _cut(self, name: str) -> pd.DataFrame:
+        frame = tables.cut(name, self._whole[name], self._cutoff)
+        # A return stays although its order has left the sales: refunded in full, it would make refusals look more frequent.
+        if name in ("order_lines", "deliveries") and (orders := self.get("orders")) is not None:
+            frame = frame[frame["order_id"].isin(orders["order_id"])].reset_index(drop=True)
+        return frame
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+
 @dataclass(frozen=True)
 class Shop:
     """One shop as the analyses see it: settings and pseudonymous tables. A table that is not there is None.
@@ -202,12 +261,7 @@ class Shop:
 
     def until(self, cutoff: date) -> Shop:
         """Return the shop as it stood at the end of `cutoff`; no later row or value is left."""
-        seen = {name: tables.cut(name, frame, cutoff) for name, frame in self.tables.items()}
-        # A return stays although its order has left the sales: refunded in full, it would make refusals look more frequent.
-        for name in ("order_lines", "deliveries"):
-            if name in seen and "orders" in seen:
-                seen[name] = seen[name][seen[name]["order_id"].isin(seen["orders"]["order_id"])].reset_index(drop=True)
-        return replace(self, tables=seen)
+        return replace(self, tables=_Until(self.tables, cutoff))
 
     @property
     def last_day(self) -> date:

@@ -11,26 +11,24 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loyalty_lab import candidates, questions, results, tables, tactics, worth
+from loyalty_lab import candidates, questions, results, tactics, worth
 from loyalty_lab.errors import UsageError
 from loyalty_lab.language import Texts
-from loyalty_lab.shop import Shop, ShopSettings
+from loyalty_lab.run import ASKED, EARLIER_FILE, FORECAST_PARTS, ROUNDS_FILE
+from loyalty_lab.shop import Shelf, Shop, ShopSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from loyalty_lab.demo import Demo
 
-FORECAST_PARTS = ("forecast.parquet", "backtest.json")
-ROUNDS_FILE = "rounds.csv"
-EARLIER_FILE = "earlier.json"
-
 
 @dataclass(frozen=True)
 class Run:
     """One run over one shop, as its notebooks see it: nothing later than the cutoff, nobody's name.
 
-    `folder` is where results are written; None (the demo) writes nothing.
+    `folder` is where results are written; None (the demo) writes nothing. `shelf` holds the shop's tables and remembers which
+    were asked for.
     """
 
     shop: Shop
@@ -38,6 +36,7 @@ class Run:
     report_date: date
     horizon_days: int
     folder: Path | None = None
+    shelf: Shelf | None = None
 
     @cached_property
     def forecast(self) -> pd.DataFrame:
@@ -279,6 +278,8 @@ class Study:
         result = self.result()
         if self.run.folder is not None:
             results.save(result, self.run.folder / "results")
+            if self.run.shelf is not None:
+                results.write_json(self.run.folder / ASKED / f"{self.slug}.json", sorted(self.run.shelf.asked))
             if self.tactic is not None and not self.lacking:
                 _save_candidates(self.candidates, self.run.folder / "results" / f"{self.slug}.candidates.csv")
         return self._lack() or markdown("\n".join(f"- {self.texts.say(message)}" for message in result.messages))
@@ -341,10 +342,10 @@ def open_run(run_file: str) -> Run:
     if not path.is_file():
         raise UsageError(run_file, "there is no such settings file", "give 'demo', or let `loyalty-lab playbook` start the notebook")
     given = json.loads(path.read_text(encoding="utf-8"))
-    frames = {name: tables.read(name, path.parent / place) for name, place in given["tables"].items()}
-    shop = Shop(ShopSettings.model_validate(given["settings"]), frames)
+    shelf = Shelf({name: path.parent / place for name, place in given["tables"].items()})
+    shop = Shop(ShopSettings.model_validate(given["settings"]), shelf)
     cutoff = date.fromisoformat(given["cutoff"])
-    return Run(shop.until(cutoff), cutoff, date.fromisoformat(given["report_date"]), given["horizon_days"], path.parent)
+    return Run(shop.until(cutoff), cutoff, date.fromisoformat(given["report_date"]), given["horizon_days"], path.parent, shelf)
 
 
 @cache

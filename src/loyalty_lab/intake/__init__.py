@@ -18,7 +18,7 @@ from loyalty_lab.errors import InputError
 from loyalty_lab.intake import identities
 from loyalty_lab.intake.report import UNIT, Report
 from loyalty_lab.results import write_atomically
-from loyalty_lab.shop import Shop, ShopSettings, Source, load_settings
+from loyalty_lab.shop import Shelf, Shop, ShopSettings, Source, load_settings
 
 REPORT_FILE = "intake.json"
 FEW_IDENTIFIED = 0.5
@@ -27,16 +27,25 @@ FEW_DAYS = 365
 
 @dataclass(frozen=True)
 class Intake:
-    """A shop's exports once they are read: settings, what was found, and where the tables lie."""
+    """A shop's exports once they are read: settings, what was found, where the tables lie, and their hashes.
+
+    `key` is the hash of everything that was read: exports, shop.toml, the shop's secret and how they are understood.
+    """
 
     folder: Path
     settings: ShopSettings
     report: Report
     paths: dict[str, Path]
+    hashes: dict[str, str]
+    key: str
 
-    def shop(self) -> Shop:
-        """Load the tables."""
-        return Shop(self.settings, {name: tables.read(name, path) for name, path in self.paths.items()})
+    def shelf(self) -> Shelf:
+        """Return the tables; each is read when it is first asked for."""
+        return Shelf(self.paths)
+
+    def shop(self, shelf: Shelf | None = None) -> Shop:
+        """Return the shop with these tables."""
+        return Shop(self.settings, self.shelf() if shelf is None else shelf)
 
     @property
     def last_day(self) -> date:
@@ -73,16 +82,35 @@ def read(folder: Path, *, fresh: bool = False) -> Intake:
         If an export is missing, empty, lacks a required column, or holds what cannot be read or
         may be read in two ways. Nothing is written then.
     """
-    folder = Path(folder)
+    asked = _ask(Path(folder))
+    return (None if fresh else _earlier(asked)) or _read_anew(asked)
+
+
+def known(folder: Path) -> Intake | None:
+    """Return what was read of the very same exports before, or None; raises as `read` does for what is wrong with shop.toml."""
+    return _earlier(_ask(Path(folder)))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be read, and the hash of all of it."""
+
+    folder: Path
+    settings: ShopSettings
+    files: list[tuple[Source, Path]]
+    hashes: dict[Path, str]
+    secret: str
+    key: str
+
+
+def _ask(folder: Path) -> _Asked:
     settings = load_settings(folder)
     files = [(source, path) for source in settings.sources for path in _files(folder, source)]
     if not any(source.table == "orders" for source, _ in files):
         raise InputError("shop.toml", "names no export of orders", 'add [[sources]] with file = "exports/..." and table = "orders"')
     secret = identities.salt(folder / "private")
     hashes = {path: _sha256(path) for _, path in files}
-    key = _key(folder, hashes, secret)
-    earlier = None if fresh else _earlier(folder, key, settings)
-    return earlier or _read_anew(folder, settings, files, hashes, secret, key)
+    return _Asked(folder, settings, files, hashes, secret, _key(folder, hashes, secret))
 
 
 def _files(folder: Path, source: Source) -> list[Path]:
@@ -111,35 +139,38 @@ def _sha256(path: Path) -> str:
         raise InputError(str(path), f"cannot be read: {error.strerror}", "name a file, not a folder, that may be read") from None
 
 
-def _earlier(folder: Path, key: str, settings: ShopSettings) -> Intake | None:
+def _earlier(asked: _Asked) -> Intake | None:
+    folder = asked.folder
     try:
         stored = json.loads((folder / "cache" / REPORT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    paths = {name: folder / "cache" / "tables" / f"{name}.parquet" for name in stored.get("tables", [])}
-    whole = stored.get("key") == key and all(path.is_file() for path in (*paths.values(), folder / "private" / "identities.parquet"))
-    return Intake(folder, settings, Report.model_validate(stored["report"]), paths) if whole else None
+    hashes = stored.get("tables")
+    if stored.get("key") != asked.key or not isinstance(hashes, dict) or not (folder / "private" / "identities.parquet").is_file():
+        return None
+    paths = {name: folder / "cache" / "tables" / f"{name}.parquet" for name in hashes}
+    whole = all(path.is_file() and _sha256(path) == hashes[name] for name, path in paths.items())
+    return Intake(folder, asked.settings, Report.model_validate(stored["report"]), paths, hashes, asked.key) if whole else None
 
 
-def _read_anew(
-    folder: Path, settings: ShopSettings, files: list[tuple[Source, Path]], hashes: dict[Path, str], secret: str, key: str
-) -> Intake:
+def _read_anew(asked: _Asked) -> Intake:
     from loyalty_lab.intake import assembly
 
-    private = folder / "private"
-    people = identities.remembered(private, settings.identity.keep_apart)
+    folder, private = asked.folder, asked.folder / "private"
+    people = identities.remembered(private, asked.settings.identity.keep_apart)
     with _place(folder) as place, assembly.opened(place) as db:
-        work = assembly.Assembly(db, settings, people, place)
-        assembly.assemble(work, files, hashes)
+        work = assembly.Assembly(db, asked.settings, people, place)
+        assembly.assemble(work, asked.files, asked.hashes)
         identities.make_private(private)
-        paths = assembly.write_tables(work, folder / "cache" / "tables", secret)
+        paths = assembly.write_tables(work, folder / "cache" / "tables", asked.secret)
         _warn(work.report, len(people.merged_into))
         assembly.write_identities(work, private / "identities.parquet")
-        assembly.write_quarantine(work, private / "quarantine.csv", files)
+        assembly.write_quarantine(work, private / "quarantine.csv", asked.files)
         _write_privately(private / identities.MERGES, identities.audit(people))
-    stored = {"key": key, "tables": sorted(paths), "report": work.report.model_dump(mode="json")}
+    hashes = {name: _sha256(path) for name, path in sorted(paths.items())}
+    stored = {"key": asked.key, "tables": hashes, "report": work.report.model_dump(mode="json")}
     write_atomically(folder / "cache" / REPORT_FILE, json.dumps(stored, ensure_ascii=False, indent=1, sort_keys=True).encode())
-    return Intake(folder, settings, work.report, paths)
+    return Intake(folder, asked.settings, work.report, paths, hashes, asked.key)
 
 
 @contextmanager
@@ -148,7 +179,7 @@ def _place(folder: Path) -> Iterator[Path]:
     cache, before = folder / "cache", (folder / "cache").exists()
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f".intake.{os.getpid()}.", dir=cache))
+        place = Path(tempfile.mkdtemp(prefix=".intake.", suffix=f".{os.getpid()}.tmp", dir=cache))
     except OSError as error:
         raise InputError(str(cache), f"cannot be written: {error.strerror}", "make the shop's folder writable") from None
     try:

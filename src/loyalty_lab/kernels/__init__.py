@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 from jupyter_client.provisioning import LocalProvisioner
@@ -54,9 +55,10 @@ class Nursery:
     """The process that kernels are forked from: one for each process that runs notebooks, started with the first of them."""
 
     _here: ClassVar[Nursery | None] = None
+    _opening: ClassVar[Lock] = Lock()
 
     def __init__(self) -> None:
-        self.owner = os.getpid()
+        self.owner, self._asking = os.getpid(), Lock()
         ours, theirs = socket.socketpair()
         with ours, theirs:
             command = [sys.executable, "-m", "loyalty_lab.kernels.nursery", str(theirs.fileno())]
@@ -66,11 +68,12 @@ class Nursery:
     @classmethod
     def here(cls) -> Nursery:
         """Return this process's nursery, a new one after a fork or where the old one has died."""
-        if cls._here is None or cls._here.owner != os.getpid() or cls._here.process.poll() is not None:
-            if cls._here is not None:
-                cls._here.close()
-            cls._here = cls()
-        return cls._here
+        with cls._opening:
+            if cls._here is None or cls._here.owner != os.getpid() or cls._here.process.poll() is not None:
+                if cls._here is not None:
+                    cls._here.close()
+                cls._here = cls()
+            return cls._here
 
     def close(self) -> None:
         """Hang up: the process ends, and with it the kernels forked from it."""
@@ -87,9 +90,11 @@ class Nursery:
             If the nursery has died or refuses to fork.
         """
         asked = json.dumps({"arguments": arguments, "folder": folder, "environment": environment})
-        self._line.write(asked.encode() + b"\n")
-        self._line.flush()
-        if not (answer := self._line.readline()):
+        with self._asking:
+            self._line.write(asked.encode() + b"\n")
+            self._line.flush()
+            answer = self._line.readline()
+        if not answer:
             raise OSError("the process that kernels are forked from has ended")
         return Forked(json.loads(answer)["pid"])
 
@@ -131,6 +136,9 @@ def findable() -> Iterator[str]:
     'loyalty-lab-warm'
     """
     before = os.environ.get("JUPYTER_PATH")
+    if before and before.split(os.pathsep)[0] == str(SPECS):  # found already: another thread may go on needing it
+        yield NAME
+        return
     os.environ["JUPYTER_PATH"] = os.pathsep.join(part for part in (str(SPECS), before) if part)
     try:
         yield NAME
