@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from pathlib import Path
 
 import nbformat
 import pytest
 
-from loyalty_lab import results, run, share
+from loyalty_lab import kernels, results, run, share
 from loyalty_lab.errors import NotebookError, UsageError
 
 
@@ -57,7 +58,7 @@ def test_a_kernel_that_dies_counts_as_failed(tmp_path):
 
     with pytest.raises(NotebookError):
         run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path)
-    assert not (tmp_path / "out" / "a.ipynb").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.failed.ipynb"]
 
 
 def test_a_cell_that_takes_too_long_counts_as_failed(tmp_path):
@@ -65,7 +66,7 @@ def test_a_cell_that_takes_too_long_counts_as_failed(tmp_path):
 
     with pytest.raises(NotebookError):
         run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(timeout=1))
-    assert not (tmp_path / "out" / "a.ipynb").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.failed.ipynb"]
 
 
 def test_a_failed_page_leaves_a_result_that_says_so(tmp_path, monkeypatch):
@@ -95,3 +96,33 @@ def test_normalising_keeps_every_source_and_output(tmp_path):
 
     before = [cell["source"] for cell in json.loads(text)["cells"]]
     assert [cell["source"] for cell in json.loads(run.normalised(text))["cells"]] == before
+
+
+@pytest.mark.parametrize("source", ["print('x' * 100_000_000)", "while True:\n    print('x' * 100_000)"], ids=["100 MB", "without end"])
+def test_a_notebook_that_prints_too_much_is_stopped_and_named(tmp_path, source):
+    source = notebook(tmp_path / "a.ipynb", source)
+
+    with pytest.raises(NotebookError, match="PrintedTooMuch"):
+        run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(timeout=60, warm=kernels.can_fork()))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.failed.ipynb"]
+    assert (tmp_path / "out" / "a.failed.ipynb").stat().st_size < 25_000_000
+
+
+def test_notebooks_side_by_side_leave_what_they_leave_one_after_the_other(tmp_path, monkeypatch):
+    pages = [run.Page(slug, f"tactics/{slug}") for slug in ("answer-fast", "vital-few", "referral")]
+    (tmp_path / "notebooks" / "tactics").mkdir(parents=True)
+    for page in pages:
+        notebook(tmp_path / "notebooks" / f"{page.notebook}.ipynb", f"'{page.slug}'", "import os\nos.getcwd().endswith('out')")
+    monkeypatch.setattr(share, "folder", lambda name: tmp_path / name)
+    before = Path.cwd()
+    for name, jobs in (("one/out", 1), ("two/out", 3)):
+        (tmp_path / name).mkdir(parents=True)
+        outcomes = run.run_pages(pages, run.Ground(tmp_path / name, date(2026, 10, 31)), run.Manner(warm=kernels.can_fork(), jobs=jobs))
+        assert [outcome.page for outcome in outcomes] == pages
+
+    assert Path.cwd() == before
+    for page in pages:
+        one, two = ((tmp_path / name / "notebooks" / f"{page.notebook}.ipynb").read_text() for name in ("one/out", "two/out"))
+        assert one == two
+        assert f"'{page.slug}'" in one
+        assert "True" in one

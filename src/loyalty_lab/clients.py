@@ -132,6 +132,14 @@ def summary(ended: list[Ended]) -> str:
 
 
 def place_of_overview(shops: Iterable[Path], out: Path | None) -> Path:
-    """Return where the page of all shops is to lie: beside their reports if these have a folder of their own, else beside the shops."""
-    parents = {str(shop.resolve().parent) for shop in shops}
-    return (out or Path(os.path.relpath(os.path.commonpath(parents)))) / OVERVIEW
+    """Return where the page of all shops is to lie: beside their reports if these have a folder of their own, else beside the shops.
+
+    Examples
+    --------
+    >>> place_of_overview([Path("clients/a"), Path("clients/b")], None).as_posix()
+    'clients/overview.html'
+    """
+    shops = list(shops)
+    parents = [os.path.abspath(shop.parent) for shop in shops]
+    common = os.path.commonpath(parents)
+    return (out or Path(common if any(shop.is_absolute() for shop in shops) else os.path.relpath(common))) / OVERVIEW

@@ -71,6 +71,30 @@ def build(
     }
 
 
+def front(document: dict[str, Any], warnings: list[str], page: str) -> dict[str, Any]:
+    """Return what a page of many shops shows of one: the three answers and the first action of page one.
+
+    Parameters
+    ----------
+    document : dict
+        As of `build`.
+    warnings : list of str
+        What somebody should look into in the exports.
+    page : str
+        File name of the report's own page.
+    """
+    seen = document["glance"]
+    return {
+        "shop": document["brand"]["shop"],
+        "language": document["lang"],
+        "cutoff": document["doc"]["foot"],
+        "answers": [{name: answer[name] for name in ("q", "a", "text")} for answer in seen["answers"]],
+        "action": {name: seen["actions"][0][name] for name in ("what", "why", "due")} if seen["actions"] else None,
+        "warnings": warnings,
+        "page": page,
+    }
+
+
 def forms(book: Book) -> dict[str, Any] | None:
     """The forms and cards of the practices in this playbook; None where they need none."""
     some = aids.for_practices(_in_order(book.results))

@@ -52,6 +52,7 @@ def _row(texts: Texts, ended: Ended, folder: Path) -> dict[str, Any]:
     page = ended.folder / front["page"] if ended.folder and front else None
     return {
         "name": clean(front.get("shop") or ended.shop.name),
+        "folder": clean(ended.shop.name) if front else "",
         "lang": front.get("language", texts.language),
         "state": "done" if ended.state == "kept" else ended.state,
         "said": texts.say(f"overview.state.{'done' if ended.state == 'kept' else ended.state}"),

@@ -327,7 +327,8 @@ def print_pages(
         made[f"slides-{language}.pdf"] = playbook.pdf(pages, about["paper"], "slides.typ")
     for name, content in made.items():
         results.write_atomically(stage / name, content)
-    return list(made), document.front(pages, read["warnings"], f"playbook-{language}.html")
+    texts = Texts(language, currency=taken.settings.currency)
+    return list(made), document.front(pages, [texts.say(each) for each in taken.report.serious], f"playbook-{language}.html")
 
 
 def report_json(taken: intake.Intake, cutoff: str, language: str = "en") -> dict[str, Any]:

@@ -181,7 +181,7 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder:
             papermill.execute_notebook(
                 for_edition(source, manner.edition), str(temporary), parameters=check_parameters(source, parameters),
                 engine_name=bounded.NAME, kernel_name=kernel, folder=str(folder), timeout=manner.timeout,
-                progress_bar=False, request_save_on_cell_execute=False,
+                unfinished=str(temporary), progress_bar=False, request_save_on_cell_execute=False,
             )  # fmt: skip
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError, bounded.PrintedTooMuch) as error:
         if temporary.exists():
@@ -251,8 +251,18 @@ def _run(chosen: list[Page], ground: Ground, manner: Manner) -> Iterator[Outcome
     import papermill  # noqa: F401  before there are threads to import it in
 
     with kernel_settings(manner.warm):
-        work = (joblib.delayed(_run_page)(page, ground, manner) for page in chosen)
+        work = (joblib.delayed(_run_in_thread)(page, ground, manner) for page in chosen)
         yield from joblib.Parallel(manner.jobs, backend="threading", return_as="generator_unordered", batch_size=1)(work)
+
+
+def _run_in_thread(page: Page, ground: Ground, manner: Manner) -> Outcome:
+    """Jupyter opens an event loop for each thread, and leaves it open."""
+    from jupyter_core.utils import ensure_event_loop
+
+    try:
+        return _run_page(page, ground, manner)
+    finally:
+        ensure_event_loop().close()
 
 
 def _run_page(page: Page, ground: Ground, manner: Manner) -> Outcome:

@@ -48,7 +48,7 @@ def side_by_side(work: Callable[..., Any], asked: Mapping[Any, tuple], jobs: int
     while left:
         begun: list[Any] = []
         try:
-            for name, answer in _parallel(work, left, jobs, backend, begun):
+            for name, answer in _parallel(work, dict(left), jobs, backend, begun):
                 del left[name]
                 yield name, answer
         except Exception as error:
@@ -69,7 +69,9 @@ def _parallel(work: Callable[..., Any], asked: Mapping[Any, tuple], jobs: int, b
             yield joblib.delayed(_call)(os.getpid() if backend == "loky" else None, name, work, arguments)
 
     at_once = max(jobs, 2)
-    yield from joblib.Parallel(at_once, backend=backend, return_as="generator_unordered", batch_size=1, pre_dispatch=at_once)(calls())
+    with joblib.parallel_config(backend, n_jobs=at_once):  # by this, and not by Parallel itself, joblib finds Dask
+        run = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=at_once)
+    yield from run(calls())
 
 
 def _alone(work: Callable[..., Any], arguments: tuple, backend: str) -> Any:

@@ -16,6 +16,7 @@ REASONS = (
     "refund without an order",
 )  # fmt: skip
 UNIT = 10_000
+SERIOUS = {"unread_cells", "out_of_range", "mostly_anonymous", "short_history", "unknown_status", "repaired_ids"}
 
 
 class TableReport(BaseModel):
@@ -75,6 +76,11 @@ class Report(BaseModel):
     @property
     def inputs(self) -> list[dict[str, Any]]:
         return [file.model_dump() for file in self.files]
+
+    @property
+    def serious(self) -> list[Message]:
+        """The warnings that somebody should look into; the others only say how a file was read."""
+        return [message for message in self.warnings if message.key.rpartition(".")[2] in SERIOUS]
 
     def warn(self, name: str, **args: Any) -> None:
         """Note something the shop should look at; the sentence is `intake.warning.<name>`."""

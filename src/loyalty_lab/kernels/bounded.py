@@ -7,7 +7,8 @@ import signal
 from contextlib import suppress
 from typing import Any
 
-from nbclient.exceptions import DeadKernelError
+import nbformat
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
@@ -35,14 +36,19 @@ class Client(PapermillNotebookClient):
 
 
 class Engine(NBClientEngine):
-    """papermill's own engine with that client; `folder` is where the kernel works."""
+    """papermill's own engine with that client; `folder` is where the kernel works.
+
+    papermill itself keeps a notebook in which a cell failed, and drops one whose kernel died or took too long: that is written to
+    `unfinished`.
+    """
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, folder: str, timeout: int, **_: Any) -> Any:
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, folder: str, timeout: int, unfinished: str, **_: Any) -> Any:
         client = Client(nb_man, kernel_name=kernel_name, timeout=timeout, resources={"metadata": {"path": folder}}, extra_arguments=QUIET)
         try:
             return client.execute()
-        except DeadKernelError as error:
+        except (DeadKernelError, CellTimeoutError) as error:
+            nbformat.write(nb_man.nb, unfinished)
             if client.printed <= MOST_PRINTED:
                 raise
             raise PrintedTooMuch(f"more than {MOST_PRINTED // 1_000_000} MB") from error
