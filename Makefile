@@ -22,7 +22,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 playbook: setup ## Make a demo shop in build/demo and print its playbook
 	@test -e build/demo/shop.toml || $(BIN)/loyalty-lab demo build/demo
-	$(BIN)/loyalty-lab playbook build/demo --warm
+	$(BIN)/loyalty-lab playbook build/demo --warm --jobs 2
 
 test: setup ## Run every test: modules, notebooks against their stored outputs, documentation
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -35,9 +35,9 @@ check: setup ## Look for faults of style
 notebooks: setup ## Execute the notebooks on the demo shop and store their outputs
 	$(BIN)/python -m loyalty_lab.run
 
-lock: ## Resolve requirements.lock and requirements-bench.lock anew (needs uv)
+lock: ## Resolve requirements.lock and those of the extras bench, dask and spark anew (needs uv)
 	$(RESOLVE) --extra lab --extra test -o requirements.lock
-	$(RESOLVE) --extra bench --constraint requirements.lock -o requirements-bench.lock
+	for extra in bench dask spark; do $(RESOLVE) --extra $$extra --constraint requirements.lock -o requirements-$$extra.lock || exit 1; done
 
 clean: ## Remove what was built
 	rm -rf build $(VENV)

@@ -67,7 +67,7 @@ def test_every_shop_ends_in_its_own_way_and_none_stops_the_others(made):
     assert [each.shop for each in ended] == shops
     assert sorted(told, key=lambda each: each.shop) == sorted(ended, key=lambda each: each.shop)
     said = {each.shop.name: each.said for each in ended}
-    assert "orders.csv: is empty\n  To mend it: export it again" in said["refused"]
+    assert said["refused"] == "clients/refused, orders.csv: is empty\n  To mend it: export it again"
     assert "KeyError: 'nobody thought of this'" in said["bug"]
     assert "these notebooks failed: churn" in said["gaps"]
 

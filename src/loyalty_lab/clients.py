@@ -76,7 +76,7 @@ def _at_hand(shop: Path, order: Order) -> Ended | None:
     try:
         made = report.at_hand(shop, order)
     except LoyaltyLabError as error:
-        return Ended(shop, "refused", str(error), error.exit_code)
+        return _refused(shop, error)
     return _ended(shop, made) if made else None
 
 
@@ -85,12 +85,18 @@ def one(shop: Path, order: Order, step: report.Step = lambda line: None) -> Ende
     try:
         return _ended(shop, report.make(shop, order, step))
     except LoyaltyLabError as error:
-        return Ended(shop, "refused", str(error), error.exit_code)
+        return _refused(shop, error)
     except MemoryError:
         return _lost(shop)
     except Exception as error:  # a fault of ours in one shop is no reason to leave the others without a report
         said = f"{type(error).__name__}: {error}"
         return Ended(shop, "refused", str(InputError(str(shop), f"stopped with {said}", "please report it, with this line")), 4)
+
+
+def _refused(shop: Path, error: LoyaltyLabError) -> Ended:
+    """In a log of many shops every line names its own."""
+    said = str(error) if error.where.startswith(str(shop)) else f"{shop}, {error}"
+    return Ended(shop, "refused", said, error.exit_code)
 
 
 def _lost(shop: Path) -> Ended:

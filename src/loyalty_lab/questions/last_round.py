@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loyalty_lab.outcomes import Reading, Together
     from loyalty_lab.questions.asked import Run
 
+FEWEST = 20  # a side: of fewer, no share of a hundred is printed
 GRAVEST = ("harms", "works", "not_shown", "spoilt")
 LEAST_CHANCE = 0.001
 TABLES = {
@@ -121,7 +122,8 @@ def _headline(rows: list[dict[str, Any]], pooled: list[dict[str, Any]]) -> Messa
     if first["rounds"] > 1:
         return Message(key=f"last-round.headline.several_{first['verdict']}", args=_args(first))
     row = next(row for row in rows if row["slug"] == first["slug"])
-    return Message(key=f"last-round.headline.{row['verdict']}", args=_args(row))
+    small = "_small" if row["verdict"] == "not_shown" and min(row["treated"], row["control"]) < FEWEST else ""
+    return Message(key=f"last-round.headline.{row['verdict']}{small}", args=_args(row))
 
 
 def _args(row: dict[str, Any]) -> dict[str, Any]:
