@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RESOLVE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group build --quiet
 
-.PHONY: help setup playbook test check notebooks lock clean
+.PHONY: help setup playbook test engines check notebooks lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,6 +27,12 @@ playbook: setup ## Make a demo shop in build/demo and print its playbook
 test: setup ## Run every test: modules, notebooks against their stored outputs, documentation
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	JUPYTER_PATH=src/loyalty_lab/kernels/jupyter $(BIN)/python -m pytest --nbval --nbval-kernel-name loyalty-lab-warm -o addopts= notebooks
+
+engines: setup ## Test what runs on Spark and Dask, in an environment on top of the first; without Java Spark is left out
+	$(PYTHON) -m venv build/engines
+	printf '%s\n' $(CURDIR)/$(VENV)/lib/python*/site-packages $(CURDIR)/src > $$(echo build/engines/lib/python*/site-packages)/below.pth
+	build/engines/bin/pip install --disable-pip-version-check --quiet --require-hashes -r requirements-spark.lock -r requirements-dask.lock
+	build/engines/bin/python -m pytest -n 0 tests/test_clusters.py $(if $(shell command -v java),tests/test_spark.py)
 
 check: setup ## Look for faults of style
 	$(BIN)/ruff check .

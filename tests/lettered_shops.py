@@ -17,7 +17,7 @@ import pandas as pd
 import sample_results
 import shop_folders
 
-from loyalty_lab import assignment, document, intake, lists, rounds
+from loyalty_lab import assignment, document, intake, lists, returned, rounds
 from loyalty_lab.ledger import append
 from loyalty_lab.results import Result
 from loyalty_lab.shop import RETURNED

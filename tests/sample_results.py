@@ -282,9 +282,9 @@ def failed(slug: str = "vital-few", cause: str = "stopped with ValueError") -> R
 
 
 PLAUSIBLE = {
-    "share": 0.42, "share1": 0.418, "per100": 0.42, "points": 0.13, "count": 48, "days": 91, "money": 640.0, "amount": "640.00",
-    "score": 7.4, "ratio": 2.3, "one_in": 0.032, **dict.fromkeys(("date", "day", "month", "quarter"), "2026-10-31"), "text": None,
-    "": "sample",
+    "share": 0.42, "share1": 0.418, "per100": 0.42, "points": 0.13, "count": 48, "days": 91, "every": 30, "money": 640.0,
+    "amount": "640.00", "score": 7.4, "ratio": 2.3, "one_in": 0.032,
+    **dict.fromkeys(("date", "day", "month", "quarter"), "2026-10-31"), "text": None, "": "sample",
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ ORDER = [
     ["shop", "dictionary", "proportions", "estimates", "periods", "ratios", "keys", "kept", "workers"],
     ["intake"],
     ["customers", "cohorts", "metrics", "progress", "records", "visits"],
-    ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "explain"],
+    ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "spark", "explain"],
     ["segments", "lock", "ledger", "assignment", "verification", "effects", "trial", "rates", "returned", "rounds"],
     ["outcomes", "causes", "exposure", "redraws", "panels", "rollout"],
     ["demo"],
@@ -27,7 +27,7 @@ ORDER = [
     ["tactics", "gains", "claims"],
     ["questions", "study", "run", "lessons"],
     ["desk", "lists"],
-    ["pages", "outlook", "standing", "teaching", "missing", "spreads", "letters", "aids", "document", "playbook"],
+    ["pages", "outlook", "standing", "teaching", "missing", "spreads", "letters", "aids", "document", "drawer", "faces", "playbook"],
     ["inputs", "report", "bookkeeping", "lab", "clients", "clusters", "overview", "cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -65,6 +65,27 @@ def test_the_bridge_comes_down_to_the_net():
     assert net.get_x() + net.get_width() == 91.5
 
 
+def test_what_was_not_taken_away_has_no_minus():
+    axes = charts.draw("bridge", DATA["bridge"] | {"values": [100.0, -0.0, 100.0]}).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["BDT100.00", "BDT0.00", "BDT100.00"]
+
+
+def test_an_axis_of_small_shares_has_round_places_and_says_exactly_which():
+    line = {"label": {"key": "common.title"}, "shares": [0.0, 0.017]}
+    axes = charts.draw("curve", {"days": [0, 400], "lines": [line]}).axes[0]
+    assert list(axes.get_yticks()) == pytest.approx([0, 0.005, 0.01, 0.015])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0%", "0.5%", "1.0%", "1.5%"]
+
+
+@pytest.mark.parametrize(
+    ("shares", "window"), [([0.97, 0.99], (0.92, 1)), ([0.02, 0.11], (0, 0.2)), ([0.3, 0.97], (0, 1)), ([0.55, 0.62], (0, 1))]
+)
+def test_forecasts_close_to_one_end_are_drawn_large(shares, window):
+    groups = {"predicted": shares, "observed": shares, "lows": [share - 0.02 for share in shares], "highs": shares}
+    axes = charts.draw("calibration", groups).axes[0]
+    assert (axes.get_xlim(), axes.get_ylim()) == (pytest.approx(window), pytest.approx(window))
+
+
 def test_a_pale_brand_colour_is_darkened_and_a_dark_one_kept():
     assert charts.contrast(charts.safe_accent("#ffd400")) >= charts.CONTRAST
     assert charts.safe_accent("#0b5351") == "#0b5351"
@@ -94,3 +115,13 @@ def test_drawing_leaves_the_global_style_alone():
     before = dict(matplotlib.rcParams)
     charts.svg(charts.draw("lorenz", DATA["lorenz"]))
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("language", ["en", "tr", "bn", "hy"])
+def test_the_names_of_point_and_line_do_not_touch(language):
+    data = {"customers": [0, 0.2, 1], "sales": [0, 0.6, 1], "point": [0.2, 0.6]}
+    axes = charts.draw("lorenz", data, language).axes[0]
+    drawn = axes.figure.canvas.get_renderer()
+    point, _, line = (text.get_window_extent(drawn) for text in axes.texts)
+
+    assert not point.overlaps(line)

@@ -67,7 +67,7 @@ def scheduler(distributed, tmp_path_factory):
 @pytest.mark.filterwarnings("ignore")
 def test_a_scheduler_that_does_not_answer_is_named_within_seconds(distributed, monkeypatch):
     monkeypatch.setattr(clusters, "PATIENCE_SECONDS", 1)
-    with pytest.raises(UsageError, match="'tcp://127.0.0.1:9' does not answer"), clusters.connected("dask", "tcp://127.0.0.1:9"):
+    with pytest.raises(UsageError, match=r"'tcp://127\.0\.0\.1:9' does not answer"), clusters.connected("dask", "tcp://127.0.0.1:9"):
         pass
 
 

@@ -6,7 +6,9 @@ import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import date
 from multiprocessing import get_context
+from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +29,15 @@ def many_orders(seed: int = 1, n: int = 4000, people: int = 300) -> pd.DataFrame
     moments = pd.Timestamp("2025-01-01") + pd.to_timedelta(draw.integers(0, 450 * 24, n), unit="h")
     who = [f"c{i:03d}" for i in draw.integers(0, people, n)]
     return pd.DataFrame({"customer_id": who, "ordered_at": moments, "net_amount": draw.normal(30, 25, n).round(2)})
+
+
+def stored(orders: pd.DataFrame, folder: Path) -> Path:
+    """The orders as intake keeps them: money as decimals, one more column."""
+    path = folder / "orders.parquet"
+    with duckdb.connect() as db:
+        kept = db.from_df(orders).select("'x' as order_id, * replace (cast(net_amount as decimal(18, 4)) as net_amount)")
+        kept.write_parquet(str(path))
+    return path
 
 
 def test_the_summary_counts_days_not_orders_and_leaves_the_first_day_out_of_the_money():
@@ -85,6 +96,52 @@ def test_any_number_of_threads_and_any_order_of_rows_give_the_same_bits(name):
     for threads in (2, 4):
         again = customers.query(name, orders.sample(frac=1, random_state=threads), CUTOFF, threads=threads, **more)
         pd.testing.assert_frame_equal(one, again, check_exact=True)
+
+
+@pytest.mark.parametrize("name", ["customer_summary", "features", "purchase_days"])
+def test_orders_in_a_file_give_the_same_bits_as_in_a_frame(name, tmp_path):
+    orders = many_orders()
+    orders.loc[::50, "customer_id"] = None
+
+    more = {"horizon_days": 91} if name == "features" else {}
+    in_file = customers.query(name, stored(orders, tmp_path), CUTOFF, **more)
+
+    pd.testing.assert_frame_equal(customers.query(name, orders, CUTOFF, **more), in_file, check_exact=True)
+
+
+def test_an_order_without_a_day_or_amount_is_refused_in_a_frame_and_in_a_file(tmp_path):
+    orders = orders_of(("a", "2026-03-01", 10), ("b", None, 10), ("c", "2026-03-01", None), (None, None, None))
+
+    for given in (orders, stored(orders, tmp_path)):
+        with pytest.raises(InputError, match=r"2 orders have no day.*'b', 'c'"):
+            customers.customer_summary(given, CUTOFF)
+    with pytest.raises(InputError, match=r"1 orders have no day.*'b'"):
+        customers.customer_summary(orders_of(("a", "2026-03-01", 10), ("b", "2026-03-01", np.inf)), CUTOFF)
+
+
+def test_what_is_wrong_with_orders_of_nobody_is_no_reason_to_refuse():
+    orders = orders_of(("a", "2026-03-01", 10), (None, None, 10), (None, "2026-03-01", np.inf))
+
+    assert customers.customer_summary(orders, CUTOFF).index.tolist() == ["a"]
+
+
+def test_orders_of_nobody_give_an_empty_summary_with_names_as_its_index():
+    summary = customers.customer_summary(orders_of((None, "2026-03-01", 10)), CUTOFF)
+
+    assert summary.empty
+    assert summary.index.dtype == "str"
+
+
+def test_a_file_that_is_no_parquet_or_lacks_a_column_is_refused_by_name(tmp_path):
+    text = tmp_path / "orders.csv"
+    text.write_text("customer_id\n", encoding="utf-8")
+
+    with pytest.raises(InputError, match=r"orders\.csv: cannot be read as Parquet"):
+        customers.customer_summary(text, CUTOFF)
+    with duckdb.connect() as db:
+        db.sql("select 'a' as customer_id, 1 as net_amount").write_parquet(str(tmp_path / "bare.parquet"))
+    with pytest.raises(InputError, match=r"bare\.parquet: lacks the column 'ordered_at'"):
+        customers.customer_summary(tmp_path / "bare.parquet", CUTOFF)
 
 
 def test_queries_at_the_same_time_do_not_see_each_others_orders():

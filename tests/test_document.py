@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 import sample_results as sample
 
-from loyalty_lab import document, exposure, spreads
+from loyalty_lab import document, exposure, pages, spreads
 from loyalty_lab.errors import RenderError
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Fact, Measure, Message, Result, Table, Value
@@ -229,6 +229,40 @@ def test_the_method_page_counts_what_was_left_out_and_shows_the_bridge_to_the_ce
     assert ["exports/orders.csv", "sha256 9f1c27ab40e6…d3b8"] in [[name.replace("\u200b", ""), said] for name, said in method["again_rows"]]
 
 
+def test_a_shop_that_knows_all_its_buyers_reads_nothing_about_unknown_ones():
+    known = sample.INTAKE | {"orders": sample.INTAKE["orders"] | {"anonymous_net": "0.00"}}
+
+    assert "without a customer (£8,120.50)" in build()["method"]["bridge_text"]
+    assert build(intake=known)["method"]["bridge_text"] == "Rests on 9,640 orders of 1,284 customers."
+
+
+def test_a_file_that_holds_two_tables_is_named_once():
+    twice = Book(sample.everything(), [], sample.shop(), sample.INTAKE, sample.RUN | {"inputs": 2 * sample.RUN["inputs"]}, "en")
+
+    assert [row[0] for row in pages.method(twice)["again_rows"]].count("exports/orders.csv") == 1
+
+
+def test_a_list_of_nobody_says_so_and_names_no_file():
+    empty = [{"slug": "vital-few", "kind": "watch", "list": "vital-few.xlsx", "count": 0, "held_out": 0}]
+
+    assert page(build(actions=empty), "vital-few")["who"] == {"numbers": [], "list": "", "control": "Nobody is on the list now."}
+
+
+def test_a_campaign_without_a_capacity_says_that_its_list_has_no_limit():
+    unlimited, limited = (page(build(**given), "follow-up-letters")["who"]["control"] for given in ({}, {"capacity": {"letter": 40}}))
+
+    assert "shop.toml names no [capacity]" in unlimited
+    assert "shop.toml names no [capacity]" not in limited
+
+
+def test_a_sum_of_nothing_but_unknowns_is_left_out():
+    blank = Table(columns=["key", "value", "unit"], rows=[["practice.worth.occasions", None, "count"]])
+    results = sample.everything()
+    results["vital-few"] = results["vital-few"].model_copy(update={"tables": {"worth": blank}})
+
+    assert page(build(results), "vital-few")["worth"]["rows"] == []
+
+
 def test_bengali_writes_its_own_digits_but_leaves_file_names_alone():
     made = build(language="bn", currency="BDT")
 
@@ -274,3 +308,23 @@ ADJUSTED = exposure.Comparison(
     naive=Estimate(-0.06, -0.08, -0.04, 0.0), adjusted=Estimate(-0.03, -0.05, -0.01, 0.0), risk_ratio=0.96, risk_ratio_low=0.94,
     risk_ratio_high=0.98, kept=4_000, left_out=0, strongest=None, negative_control=None, grade="C", reason="adjusted",
 )  # fmt: skip
+
+
+def with_action(slug: str, **changed) -> list[dict]:
+    return [action | changed if action["slug"] == slug else action for action in sample.ACTIONS]
+
+
+def test_a_list_of_nobody_opens_no_round_and_plans_none():
+    empty = page(build(actions=with_action("follow-up-letters", count=0, held_out=0, read_on=None)), "follow-up-letters")
+
+    assert empty["know"]["text"].startswith("No round begins with this report")
+    assert empty["know"]["verdict"] == ""
+    assert all("both halves" not in label for label, _ in empty["know"]["rows"])
+    assert empty["card"] is None
+
+
+def test_the_card_for_the_till_says_until_when_and_what_of_but_no_number_of_a_customer():
+    card = page(build(actions=with_action("follow-up-letters", count=20, held_out=20, read_on="2026-12-31")), "follow-up-letters")["card"]
+
+    assert card["text"].startswith("Until 31 Dec 2026 leave these customers out of this: Follow-up letters.")
+    assert card["people"] == "20"

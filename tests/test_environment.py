@@ -1,4 +1,4 @@
-"""pyproject.toml, environment.yml and the two locks speak of the same packages."""
+"""pyproject.toml, environment.yml and the locks speak of the same packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 WANTED = PROJECT["dependencies"] + EXTRAS["lab"] + EXTRAS["test"]
-LOCKS = {"requirements.lock": WANTED, "requirements-bench.lock": PROJECT["dependencies"] + EXTRAS["bench"]}
+BESIDE = {f"requirements-{extra}.lock": PROJECT["dependencies"] + EXTRAS[extra] for extra in ("bench", "dask", "spark")}
+LOCKS = {"requirements.lock": WANTED} | BESIDE
 
 
 def pins(lock: str) -> dict[str, set[str]]:
@@ -48,10 +49,11 @@ def test_a_lock_pins_only_versions_the_project_allows(lock):
         assert all(map(requirement.specifier.contains, pins(lock)[name_of(requirement.name)])), requirement
 
 
-def test_benchmarks_run_on_the_versions_of_the_main_lock():
-    main, bench = pins("requirements.lock"), pins("requirements-bench.lock")
+@pytest.mark.parametrize("lock", BESIDE)
+def test_extras_run_on_the_versions_of_the_main_lock(lock):
+    main, beside = pins("requirements.lock"), pins(lock)
 
-    assert {name for name in main.keys() & bench.keys() if main[name] != bench[name]} == set()
+    assert {name for name in main.keys() & beside.keys() if main[name] != beside[name]} == set()
 
 
 @pytest.mark.parametrize("lock", LOCKS)

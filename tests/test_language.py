@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -13,7 +19,18 @@ from loyalty_lab import share
 from loyalty_lab.errors import RenderError
 from loyalty_lab.language import LOCALES, NOTHING, Texts, catalogue, clean, glyphs
 
+ROOT = Path(__file__).parent.parent
 LANGUAGES = [language for language in LOCALES if (share.folder("playbook") / "text" / language / "common.toml").exists()]
+PRINT_GERMAN = """
+import json
+import sample_results as sample
+from loyalty_lab import document, playbook
+from loyalty_lab.language import LOCALES, Texts
+results = {slug: sample.everything()[slug] for slug in ("follow-up-letters",)}
+made = document.build(results, [], sample.shop(languages=["de"]), sample.INTAKE, sample.RUN, "de")
+pages = playbook.pdf(made)
+print(json.dumps([pages[:4].decode(), LOCALES, Texts("de", "EUR").amount(1234.56), made["tactics"][0]["section"], made["region"]]))
+"""
 
 
 def leaves(part, path=""):
@@ -140,3 +157,50 @@ def test_every_language_has_the_same_texts_with_the_same_placeholders(language):
     mine, english = shape(language), shape("en")
     assert set(mine) == set(english)
     assert {path: found for path, found in mine.items() if found != english[path]} == {}
+
+
+def test_one_day_apart_is_every_day():
+    assert [Texts(language).every(1) for language in ("en", "tr", "bn", "hy")] == ["every day", "her gün", "প্রতিদিন", "ամեն օր"]
+    assert [Texts(language).every(12) for language in ("en", "tr", "bn", "hy")] == [
+        "every 12 days", "12 gün arayla", "১২ দিন পরপর", "12 օրը մեկ",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", ["model", "simple"])
+def test_a_forecast_tried_on_one_earlier_date_says_so_in_the_singular(variant):
+    tried = [Texts("en").say(f"churn.stand.{variant}", until="2026-12-31", cutoffs=n, n=n) for n in (1, 4)]
+
+    assert ["on 1 earlier date of" in tried[0], "on 4 earlier dates of" in tried[1]] == [True, True]
+
+
+WRITING = {
+    "en": ("written to", "write to", "letter"),
+    "tr": ("eye yazıl", "yazılabil", "yazılmamış", "yazmak", "mektup"),
+    "bn": ("লেখার", "লেখা যায়", "লেখা হয়নি", "চিঠি"),
+    "hy": ("գրել", "նամակ"),
+}
+
+
+@pytest.mark.parametrize("language", WRITING)
+def test_what_every_campaign_says_of_its_list_fits_a_list_of_people_to_greet_at_the_counter(language):
+    texts = Texts(language)
+    said = [texts.part("measure.how.holdout"), *texts.part("common.who").values()]
+
+    assert [(word, sentence) for sentence in said for word in WRITING[language] if word in sentence] == []
+
+
+def test_a_fifth_language_is_one_folder(tmp_path):
+    shutil.copytree(ROOT / "playbook", tmp_path / "playbook")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/loyalty_lab").symlink_to(ROOT / "src/loyalty_lab")
+    german = tmp_path / "playbook/text/de"
+    shutil.copytree(german.parent / "en", german)
+    for name, ours, theirs in (("language", "en_GB", "de_DE"), ("follow-up-letters", "Follow-up letters", "Nachfassbriefe")):
+        text = (german / f"{name}.toml").read_text(encoding="utf-8")
+        (german / f"{name}.toml").write_text(text.replace(ours, theirs), encoding="utf-8")
+
+    given = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "src"), str(ROOT / "tests")])}
+    done = subprocess.run([sys.executable, "-c", PRINT_GERMAN], capture_output=True, text=True, env=given, check=False)
+
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == ["%PDF", ["en", "bn", "de", "hy", "tr"], "1.234,56\xa0€", "Nachfassbriefe", "DE"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 import sample_results as sample
+from fontTools.ttLib import TTFont
 
 from loyalty_lab import document, playbook, share
 from loyalty_lab.errors import RenderError
@@ -17,9 +21,15 @@ CURRENCIES = {"en": "GBP", "tr": "TRY", "bn": "BDT", "hy": "AMD"}
 HOSTILE = "<script>alert(1)</script> #panic() $x$ *b* @ref `raw` {{7*7}} /* */ &amp; \u202e漢😀" + "A" * 90
 
 
-def made(language="en", answer_fast_ready=False, **settings) -> dict:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Where what these tests draw and cut is kept."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def made(language="en", answer_fast_ready=False, cache=None, **settings) -> dict:
     shop = sample.shop(currency=CURRENCIES[language], **settings)
-    return document.build(sample.everything(answer_fast_ready), sample.ACTIONS, shop, sample.INTAKE, sample.RUN, language)
+    return document.build(sample.everything(answer_fast_ready), sample.ACTIONS, shop, sample.INTAKE, sample.RUN, language, cache)
 
 
 def headings(pdf: bytes) -> int:
@@ -37,19 +47,34 @@ def test_every_language_prints_on_both_papers_without_a_warning(language, paper)
 
 
 def test_the_same_document_gives_the_same_bytes():
-    assert playbook.pdf(made()) == playbook.pdf(made())
-    assert playbook.html(made()) == playbook.html(made())
+    first = playbook.pdf(made())
+    playbook.forget()  # else Typst would only hand out again what it has kept
+    assert playbook.pdf(made()) == first
+
+
+def test_a_cache_full_or_half_full_changes_no_byte(tmp_path):
+    document, page = made("hy"), playbook.html(made("hy"))
+    assert made("hy", cache=tmp_path) == document
+    assert playbook.html(document, cache=tmp_path) == page
+
+    kept = sorted(tmp_path.rglob("*.json"))
+    for place in kept[::2]:
+        place.unlink()
+    assert made("hy", cache=tmp_path) == document
+    assert playbook.html(document, cache=tmp_path) == page
+    assert sorted(tmp_path.rglob("*.json")) == kept
+    assert {place.parent.name for place in kept} == {"fonts", "hy"}
 
 
 def test_a_fast_shop_gets_a_spread_in_place_of_the_form():
     assert len(playbook.png(made(answer_fast_ready=True), ppi=12)) == 31
 
 
-def test_hostile_text_prints_as_text():
+def test_hostile_text_prints_as_text(cache):
     hostile = made(name=HOSTILE, owners={"default": HOSTILE})
 
     assert playbook.pdf(hostile).startswith(b"%PDF")
-    page = playbook.html(hostile)
+    page = playbook.html(hostile, cache=cache)
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "{{7*7}}" in page
@@ -74,12 +99,12 @@ def test_an_unknown_paper_is_refused():
         playbook.pdf(made(), "a5")
 
 
-def test_a_playbook_with_nothing_but_a_failure_still_prints():
+def test_a_playbook_with_nothing_but_a_failure_still_prints(cache):
     only = {"vital-few": sample.failed()}
     bare = document.build(only, [], sample.shop(), {"tables": {}, "orders": {}, "warnings": []}, {**sample.RUN, "inputs": []}, "en")
 
     assert playbook.pdf(bare).startswith(b"%PDF")
-    assert "could not be made" in playbook.html(bare)
+    assert "could not be made" in playbook.html(bare, cache=cache)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -103,8 +128,8 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_stands_alone_and_speaks_its_language(language):
-    text = playbook.html(made(language))
+def test_the_page_stands_alone_and_speaks_its_language(language, cache):
+    text = playbook.html(made(language, cache=cache), cache=cache)
     page = Page(text)
 
     assert page.all("html") == [{"lang": language}]
@@ -116,8 +141,8 @@ def test_the_page_stands_alone_and_speaks_its_language(language):
     assert {re.match(r"data:|#", one or two)[0] for one, two in addresses} == {"data:", "#"}
 
 
-def test_the_page_can_be_used_by_keyboard_and_screen_reader():
-    page = Page(playbook.html(made()))
+def test_the_page_can_be_used_by_keyboard_and_screen_reader(cache):
+    page = Page(playbook.html(made(cache=cache), cache=cache))
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
 
     assert page.all("a")[0] == {"class": "skip", "href": "#content"}
@@ -131,16 +156,46 @@ def test_the_page_can_be_used_by_keyboard_and_screen_reader():
     assert all(attrs.get("scope") in ("col", "row") for attrs in page.all("th"))
 
 
-def test_the_page_names_the_forms_and_cards_and_the_command_that_prints_them():
-    page = playbook.html(made())
+def test_the_page_names_the_forms_and_cards_and_the_command_that_prints_them(cache):
+    page = playbook.html(made(cache=cache), cache=cache)
 
     for name in ("Questionnaire", "Letters, with a key", "Log for the telephone", "loyalty-lab aids SHOP"):
         assert (f">{name}<" in page) == (name != "Questionnaire"), name
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_carries_the_fonts_of_its_letters_only(language):
-    faces = re.findall(r"font-family:'([^']+)';font-weight:(\d+)", playbook.html(made(language)))
+def test_the_page_carries_the_fonts_of_its_scripts_only(language, cache):
+    faces = re.findall(r"font-family:'([^']+)';font-weight:(\d+)", playbook.html(made(language, cache=cache), cache=cache))
 
     assert {("Source Sans 3", weight) for weight in ("300", "400", "600")} <= set(faces)
     assert (("Kurinto Sans", "400") in faces) == (language in ("bn", "hy"))
+
+
+def test_a_vowel_sign_of_two_parts_keeps_its_parts_in_the_font_of_the_page(cache):
+    made = document.build(sample.everything(), sample.ACTIONS, sample.shop(), sample.INTAKE, sample.RUN, "bn", cache)
+    faces = re.findall(r"'Kurinto Sans';font-weight:\d+;src:url\(data:font/woff2;base64,([^)]+)\)", playbook.html(made, cache=cache))
+
+    for face in faces:
+        letters = set(TTFont(io.BytesIO(base64.b64decode(face))).getBestCmap())
+        assert 0x09CC not in letters or {0x09C7, 0x09D7} <= letters
+    assert faces
+
+
+def factors(sizes: list[int]) -> list[list]:
+    """Of pages with so many words: the factor each was set at, and the largest of all that fit, tried one after the other."""
+    import typst
+
+    all_tried = "one-page-factors.find(f => measure(block(width: area.width / f, words)).height <= area.height / f)"
+    page = "#page({{ let words = [#lorem({size}) #v(1fr) End.]\n one-page(words)\n place(layout(area => [#metadata({tried})<all>])) }})\n"
+    source = '#import "/theme.typ": *\n#show: setup\n' + "".join(page.format(size=size, tried=all_tried) for size in sizes)
+    inputs = {"data": json.dumps(made(), ensure_ascii=False), "paper": "a4"}
+    with_house = {"root": str(share.folder("playbook")), "font_paths": playbook._fonts(), "sys_inputs": inputs}
+    return [json.loads(typst.query(source.encode(), mark, "value", **with_house)) for mark in ("<one-page>", "<all>")]
+
+
+def test_a_page_is_set_at_the_largest_size_that_keeps_it_one_page():
+    chosen, largest = factors([10, 850, 1500, 960, 1100, 1300])
+
+    assert chosen == largest
+    assert {1.0, None} < set(chosen)
+    assert len(set(chosen)) == 6

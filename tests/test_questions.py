@@ -131,6 +131,12 @@ def test_the_drivers_told_are_the_weightiest(demo):
     assert [fact for fact in weighty if fact in told] == told
 
 
+def test_the_number_of_earlier_dates_chooses_the_plural_form(demo):
+    stand = next(message for message in questions.churn(demo).messages if message.key.startswith("churn.stand."))
+
+    assert stand.args["n"] == stand.args["cutoffs"] == len(demo.backtest["cutoffs"])
+
+
 def test_the_total_is_said_with_its_range(demo):
     spend = questions.lifetime_value(demo).facts["expected_spend"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tactic_shops import CUTOFF, chain, forecast_of, purchases, shop_of, the_demo
 
-from loyalty_lab import candidates, charts, results
+from loyalty_lab import candidates, charts, experiences, results
 from loyalty_lab.language import LOCALES, Texts
 from loyalty_lab.results import Table
 from loyalty_lab.shop import Shop
@@ -109,3 +109,14 @@ def test_a_number_before_the_name_is_understood_and_a_wrong_name_is_answered():
     assert find("09-answer-fast") == find("answer-fast")
     with pytest.raises(Exception, match="Did you mean 'answer-fast'"):
         find("answer-fats")
+
+
+@each
+def test_a_practice_compares_once_however_often_it_asks(tactic, monkeypatch):
+    run, made, asked, follow = the_demo(), module(tactic), [], experiences.follow
+    monkeypatch.setattr(experiences, "follow", lambda *args, **more: asked.append(args) or follow(*args, **more))
+    shop = Shop(run.shop.settings, run.shop.tables)  # of which nothing is known yet
+    made.diagnose(shop, run.cutoff)
+    made.value(shop, run.cutoff, run.forecast)
+
+    assert len(asked) <= 1

@@ -61,10 +61,28 @@ def willing(shop: Shop, cutoff: date, people: pd.DataFrame) -> pd.DataFrame:
     return people[~people.index.isin(not_to_be_contacted(shop, cutoff))]
 
 
+def without_refused_notes(shop: Shop, people: pd.DataFrame) -> pd.DataFrame:
+    """Return those who have not forbidden the shop to keep notes about them; index `customer_id`."""
+    refused = records.register(shop)["consent_profile"].eq(False)
+    return people[~people.index.isin(refused.index[refused.fillna(False)])]
+
+
 def preferred(shop: Shop, people: pd.DataFrame, otherwise: str = "letter") -> pd.Series:
     """Return how each person wants to be reached, where the register tells."""
     register = records.register(shop)
     return register["preferred_channel"].reindex(people.index).fillna(otherwise)
+
+
+def amounts(people: pd.DataFrame, *names: str) -> list[dict[str, float]]:
+    """Return of each person the amounts that are known: what their reason speaks of.
+
+    Examples
+    --------
+    >>> amounts(pd.DataFrame({"spend": [20.0, 9.0], "missing": [1.5, None]}), "spend", "missing")
+    [{'spend': 20.0, 'missing': 1.5}, {'spend': 9.0}]
+    """
+    rows = people[list(names)].astype("float64").to_dict("records")
+    return [{name: amount for name, amount in row.items() if pd.notna(amount)} for row in rows]
 
 
 def listed(slug: str, people: pd.DataFrame, channel: str | pd.Series, at_stake: str = "stake") -> pd.DataFrame:

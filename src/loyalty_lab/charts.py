@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
 
 MM = 1 / 25.4
 INK, GREY, RULE, PALE, BAR = "#1f1f1f", "#595959", "#8c8c8c", "#d9d9d9", "#bdbdbd"
-SMALL, TEXT, LARGE = 7.8, 8.4, 9.6
-CONTRAST = 5.5
-LABEL_CHARACTERS = 30
+SMALL, TEXT = 7.8, 8.4
+CONTRAST, LABEL_CHARACTERS = 5.5, 30
 
 
 def contrast(colour: str) -> float:
@@ -54,7 +52,7 @@ def safe_accent(colour: str) -> str:
     return shade
 
 
-def draw(chart: str, data: dict[str, Any], language: str = "en", width_mm: float = 126, accent: str = "#0b5351") -> Figure:
+def draw(chart: str, data: dict[str, Any], language: str | Texts = "en", width_mm: float = 126, accent: str = "#0b5351") -> Figure:
     """Draw one figure of a result file.
 
     Parameters
@@ -63,7 +61,7 @@ def draw(chart: str, data: dict[str, Any], language: str = "en", width_mm: float
         A name in `CHARTS`.
     data : dict
         What that chart draws: plain numbers, and labels as messages of `playbook/text/`.
-    language : {"en", "tr", "bn", "hy"}
+    language : {"en", "tr", "bn", "hy"} or Texts
     width_mm : float
         Width on paper; the height follows.
     accent : str
@@ -81,8 +79,9 @@ def draw(chart: str, data: dict[str, Any], language: str = "en", width_mm: float
     """
     if chart not in CHARTS:
         raise RenderError("figure", f"there is no chart {chart!r}.{near_match(chart, CHARTS)}", f"use one of: {', '.join(CHARTS)}")
+    texts = language if isinstance(language, Texts) else Texts(language, data.get("currency", Texts.currency))
     with _style():
-        return CHARTS[chart](_Pen(Texts(language, data.get("currency", "GBP")), width_mm, safe_accent(accent)), data)
+        return CHARTS[chart](_Pen(texts, width_mm, safe_accent(accent)), data)
 
 
 def svg(figure: Figure) -> str:
@@ -101,21 +100,20 @@ def png(figure: Figure, dpi: int = 144) -> bytes:
     return out.getvalue()
 
 
-@contextmanager
-def _style():
-    from matplotlib import rc_context, rc_params_from_file
+def _style() -> Any:
+    from matplotlib import rc_context
 
-    _add_fonts()
-    with rc_context(rc_params_from_file(share.folder("playbook") / "charts.mplstyle", use_default_template=True)):
-        yield
+    return rc_context(_params())
 
 
 @cache
-def _add_fonts() -> None:
-    from matplotlib import font_manager
+def _params() -> Any:
+    """The style of the house, and the fonts it names."""
+    from matplotlib import font_manager, rc_params_from_file
 
     for name in ("source-sans/ttf/SourceSans3-Regular.ttf", "kurinto/ttf/KurintoSans-Rg.ttf"):
         font_manager.fontManager.addfont(str(font_folder() / name))
+    return rc_params_from_file(share.folder("playbook") / "charts.mplstyle", use_default_template=True)
 
 
 class _Pen:
@@ -126,16 +124,16 @@ class _Pen:
 
     def axes(self, height: float, left: float = 0, right: float = 0, top: float = 0, bottom: float = 0) -> Axes:
         """One drawing area of the full width, inset by margins; all in millimetres."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(self.width * MM, height * MM))
-        FigureCanvasAgg(figure)
         inside = [left / self.width, bottom / height, 1 - (left + right) / self.width, 1 - (top + bottom) / height]
-        return figure.add_axes(inside)
+        return _sheet(self.width, height).add_axes(inside)
 
     def say(self, label: Any, **args: Any) -> str:
         return self.texts.say(label, **args)
+
+    def shares(self, ticks: Sequence[float]) -> list[str]:
+        """The shares along an axis, all as whole percents or all but nought with a decimal."""
+        whole = all(abs(100 * tick - round(100 * tick)) < 1e-6 for tick in ticks)
+        return [self.texts.share(round(tick, 6)) if whole or not tick else self.texts.share1(tick) for tick in ticks]
 
     def wrapped(self, label: Any) -> str:
         """A label on at most three lines of a readable length."""
@@ -151,10 +149,17 @@ class _Pen:
 
     def mm(self, words: Sequence[str], size: float = TEXT) -> float:
         """The width of the widest of some words on paper."""
-        axes = self.axes(10)
-        drawn = [axes.text(0, 0, word, fontsize=size) for word in words]
-        renderer = axes.figure.canvas.get_renderer()
-        return max((text.get_window_extent(renderer).width for text in drawn), default=0) / axes.figure.dpi / MM
+        sheet = _sheet(self.width, 10)
+        renderer, drawn = sheet.canvas.get_renderer(), [sheet.text(0, 0, word, fontsize=size) for word in words]
+        return max((text.get_window_extent(renderer).width for text in drawn), default=0) / sheet.dpi / MM
+
+
+def _sheet(width_mm: float, height_mm: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    FigureCanvasAgg(figure := Figure(figsize=(width_mm * MM, height_mm * MM)))
+    return figure
 
 
 def _sparkline(pen: _Pen, data: dict) -> Figure:
@@ -186,7 +191,7 @@ def _lorenz(pen: _Pen, data: dict) -> Figure:
     white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
     axes.annotate(point, (across, up), xytext=(7, -6), textcoords="offset points", va="top", fontsize=10, bbox=white)
     axes.text(1.03, 1, pen.say("chart.lorenz.here"), va="top")
-    axes.text(0.62, 0.5, pen.say("chart.lorenz.equal"), va="top", color=GREY, fontsize=SMALL)
+    axes.text(0.72, 0.6, pen.say("chart.lorenz.equal"), va="top", color=GREY, fontsize=SMALL)
     axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel=pen.say("chart.lorenz.x"))
     axes.xaxis.set_label_coords(0, -0.13)
     axes.xaxis.label.set_ha("left")
@@ -271,25 +276,33 @@ def _calibration(pen: _Pen, data: dict) -> Figure:
     """Groups by forecast: what was said (across) against what happened (up); on the line is honest."""
     side = min(pen.width, 84)
     axes = pen.axes(side - 12, left=12, right=pen.width - side + 4, top=6, bottom=12)
-    axes.plot([0, 1], [0, 1], color=RULE, lw=0.7)
+    low, high = _window([*data["predicted"], *data["observed"], *data["lows"], *data["highs"]])
+    axes.plot([low, high], [low, high], color=RULE, lw=0.7)
     axes.vlines(data["predicted"], data["lows"], data["highs"], color=INK, lw=1.0)
     axes.plot(data["predicted"], data["observed"], "o", ms=4.6, mfc=pen.accent, mec="white", mew=0.6, clip_on=False)
-    axes.text(0.04, 0.94, pen.say("chart.calibration.above"), fontsize=SMALL, color=GREY, va="top")
-    axes.text(0.98, 0.05, pen.say("chart.calibration.below"), fontsize=SMALL, color=GREY, ha="right")
-    ticks = [0, 0.25, 0.5, 0.75, 1]
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.set_xticks(ticks, [pen.texts.share(tick) for tick in ticks])
-    axes.set_yticks(ticks, [pen.texts.share(tick) for tick in ticks])
+    corner = {"fontsize": SMALL, "color": GREY, "transform": axes.transAxes}
+    axes.text(0.04, 0.94, pen.say("chart.calibration.above"), va="top", **corner)
+    axes.text(0.98, 0.05, pen.say("chart.calibration.below"), ha="right", **corner)
+    ticks = [low + quarter * (high - low) / 4 for quarter in range(5)]
+    axes.set(xlim=(low, high), ylim=(low, high))
+    axes.set_xticks(ticks, pen.shares(ticks))
+    axes.set_yticks(ticks, pen.shares(ticks))
     axes.spines["left"].set_visible(True)
     axes.set_xlabel(pen.say("chart.calibration.x"), loc="left")
     axes.set_title(pen.say("chart.calibration.y"), loc="left", fontsize=8, color=GREY, pad=4)
     return axes.figure
 
 
+def _window(shares: list[float]) -> tuple[float, float]:
+    """The part of the way from nought to all that holds some shares, seen from its nearer end; its quarters are whole percents."""
+    windows = [window for width in (0.04, 0.08, 0.2, 0.4, 1.0) for window in ((1 - width, 1.0), (0.0, width))]
+    return next((low, high) for low, high in windows if low <= min(shares) and max(shares) <= high)
+
+
 def _bridge(pen: _Pen, data: dict) -> Figure:
     """From gross to net as a falling staircase: solid is a total, hatched is taken away."""
     names, values = [pen.wrapped(label) for label in data["labels"]], data["values"]
-    said = [pen.texts.amount(value) for value in values]
+    said = [pen.texts.amount(value or 0) for value in values]  # never "-0"
     left, right = pen.mm(names) + 2.5, pen.mm(said) + 4
     axes = pen.axes(7.2 * len(names) + 2, left=left, right=right, top=1, bottom=1)
     last, level, floor = len(values) - 1, values[0], 0.86 * min(values[0], values[-1])
@@ -324,17 +337,23 @@ def _curve(pen: _Pen, data: dict) -> Figure:
     ends = _apart([line["shares"][-1] for line in data["lines"]], 0.09 * top)
     for at, (line, name) in enumerate(zip(data["lines"], names, strict=True)):
         colour, dashes = (pen.accent, "-") if at == 0 else (INK, [(0, (4, 2)), (0, (1, 1.5)), "-"][(at - 1) % 3])
-        axes.step(data["days"], line["shares"], where="post", color=colour, ls=dashes, lw=1.7 if at == 0 else 1.2)
+        axes.step(data["days"], line["shares"], where="post", color=colour, ls=dashes, lw=1.7 if at == 0 else 1.2, clip_on=False)
         axes.text(pen.beyond(axes, 2), ends[at], name, va="center", color=colour, transform=axes.get_yaxis_transform())
     for day in data.get("reference_days") or []:
         axes.axvline(day, color=INK, lw=0.8, ls=(0, (3, 2)))
         axes.text(day, min(1.0, top) * 1.02, pen.texts.days(day), ha="center", va="bottom", fontsize=SMALL, color=GREY)
-    ticks = [tick * min(1.0, top) for tick in (0, 0.5, 1)]
-    axes.set_yticks(ticks, [pen.texts.share(tick) for tick in ticks])
+    axes.set_yticks(ticks := _round_ticks(min(1.0, top)), pen.shares(ticks))
     days = [day for day in axes.get_xticks() if 0 <= day <= max(data["days"])]
     axes.set_xticks(days, [pen.texts.count(day) for day in days])
     axes.set_xlabel(pen.say("chart.curve.x"), loc="left")
     return axes.figure
+
+
+def _round_ticks(top: float) -> list[float]:
+    """Round places from nought up to `top`, at most five."""
+    from matplotlib.ticker import MaxNLocator
+
+    return [tick for tick in MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, top) if 0 <= tick <= top]
 
 
 def _apart(places: list[float], gap: float) -> list[float]:
@@ -361,7 +380,8 @@ def _pairs(pen: _Pen, data: dict) -> Figure:
     head = {"fontsize": SMALL, "color": GREY, "va": "bottom"}
     axes.text(0, -0.75, pen.say("chart.pairs.key"), ha="left", **head)
     axes.text(pen.beyond(axes, right), -0.75, pen.say("chart.pairs.actual"), ha="right", transform=axes.get_yaxis_transform(), **head)
-    axes.set(xlim=(0, max(max(pair) for pair in pairs) * 1.04 or 1), ylim=(len(names) - 0.5, -0.6), xticks=[])
+    most = max(max(pair) for pair in pairs) or 1
+    axes.set(xlim=(-0.02 * most, 1.04 * most), ylim=(len(names) - 0.5, -0.6), xticks=[])
     axes.set_yticks(range(len(names)), names)
     axes.spines["bottom"].set_visible(False)
     return axes.figure

@@ -17,7 +17,7 @@ import typer
 from loyalty_lab import __version__
 from loyalty_lab.errors import LoyaltyLabError, UsageError
 
-PAPERS, BACKENDS = ("a4", "letter"), ("loky", "dask")
+PAPERS, BACKENDS, ENGINES = ("a4", "letter"), ("loky", "dask"), ("duckdb", "spark")
 TRAPS = (
     "vip_greeting, remote_late, peak_slow, immortal_card, rtm_top, answered_only, winback_targeting, referral_homophily, "
     "review_selection, simpson_branch, carry_over, non_compliance, contaminated_control, srm_bug"
@@ -152,6 +152,10 @@ def playbook(
     fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew, whatever was made of the same exports before.")] = False,
     backend: Annotated[str, typer.Option(help="loky: processes of this machine. dask: a cluster that works on the same folders.")] = "loky",
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The cluster's scheduler, as tcp://host:8786.")] = None,
+    engine: Annotated[
+        str, typer.Option(help="What makes the forecasts, with the same numbers: duckdb (here) or spark.")
+    ] = "duckdb",
+    master: Annotated[str, typer.Option(metavar="ADDRESS", help="The Spark cluster, as spark://host:7077.")] = "local[*]",
     log_json: Annotated[bool, typer.Option("--log-json", help="Write each step as one line of JSON on standard error.")] = False,
 ) -> None:
     """Run the notebooks of each shop, draw its control groups, write its lists and print its playbook.
@@ -174,6 +178,7 @@ def playbook(
         paper=_choices(paper, "--paper", PAPERS)[0],
         manner=Manner(_choices(edition, "--edition", tuple(EDITIONS))[0], timeout, warm and _can_fork(), jobs),
         fresh=fresh,
+        spark=master if _choices(engine, "--engine", ENGINES) == ("spark",) else None,
     )
     shops = [shop for shop in shops if shop.name != clients.OVERVIEW]
     if len(shops) == 1 and not scheduler:

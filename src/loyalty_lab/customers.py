@@ -23,19 +23,21 @@ PURCHASE_COLUMNS = ("customer_id", "ordered_at", "net_amount")
 HORIZONS = (30, 60, 91, 126, 182, 364)
 RETURNED_SHARE = 0.75
 FEWEST_AT_RISK = 10
+FEWEST_VISITS = 3
 MANY_ORDERS = 5_000_000
+PER_UNIT = 10_000
 
 
-def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = None, **more: int) -> pd.DataFrame:
-    """Run one of the package's SQL files on a frame of orders.
+def query(name: str, orders: pd.DataFrame | Path, cutoff: date, threads: int | None = None, **more: int) -> pd.DataFrame:
+    """Run one of the package's SQL files on orders.
 
     Parameters
     ----------
     name : str
         File name below `sql/`, without its ending.
-    orders : pandas.DataFrame
-        At least `customer_id`, `ordered_at` (shop's time zone) and `net_amount`, one row per order.
-        Rows without a customer (anonymous orders) are left out.
+    orders : pandas.DataFrame or pathlib.Path
+        At least `customer_id`, `ordered_at` (shop's time zone) and `net_amount`, one row per order or order line: a frame,
+        or a Parquet file as intake writes them, which may be larger than memory. Rows without a customer are left out.
     cutoff : datetime.date
         Last day that may be seen.
     threads : int, optional
@@ -60,19 +62,20 @@ def query(name: str, orders: pd.DataFrame, cutoff: date, threads: int | None = N
     >>> query("purchase_days", orders, date(2026, 3, 31))["spend"].tolist()
     [9.5]
     """
-    missing = [column for column in PURCHASE_COLUMNS if column not in orders.columns]
-    if missing:
-        raise InputError("orders", f"lacks the column {missing[0]!r}; it has {list(orders.columns)}", "rename or add the column")
-    known = orders.loc[orders["customer_id"].notna(), list(PURCHASE_COLUMNS)]
-    _check_whole(known)
-    if known.empty:
-        known = known.astype({"customer_id": "str", "ordered_at": "datetime64[us]", "net_amount": "float64"})
     text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
-    threads = threads or (1 if len(known) < MANY_ORDERS else None)
-    with _database(os.getpid(), threads).cursor() as db:
-        db.register("orders", known)
+    source, rows = (_stored if isinstance(orders, Path) else _framed)(orders)
+    with _connection(threads or (1 if rows < MANY_ORDERS else None)) as db:
+        db.register("orders", db.read_parquet(source) if isinstance(source, str) else source)
         answer = db.execute(text, {"cutoff": pd.Timestamp(cutoff).date(), **more}).df()
+    if answer["customer_id"].dtype == object:  # nobody is named, so that there is nothing to tell the type by
+        answer = answer.astype({"customer_id": "str"})
     return answer.set_index("customer_id")
+
+
+def _connection(threads: int | None) -> duckdb.DuckDBPyConnection:
+    db = _database(os.getpid(), threads).cursor()
+    db.execute("set enable_progress_bar = false")  # a long query would draw it on standard output
+    return db
 
 
 @cache
@@ -83,16 +86,53 @@ def _database(process: int, threads: int | None) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": threads} if threads else {})
 
 
-def _check_whole(known: pd.DataFrame) -> None:
-    amounts = pd.to_numeric(known["net_amount"], errors="coerce").astype("float64")
-    wrong = ~np.isfinite(amounts) | known["ordered_at"].isna()
-    if wrong.any():
-        named = ", ".join(repr(each) for each in known.loc[wrong, "customer_id"].unique()[:3])
-        what = f"{int(wrong.sum())} orders have no day, or an amount that is no finite number; customers {named}"
+def _framed(orders: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The columns of a frame that count, checked, and its rows. Whether names are missing is only looked at where something is wrong."""
+    _check_columns("orders", list(orders.columns))
+    known = orders[list(PURCHASE_COLUMNS)]
+    if _wrong(known).any():
+        known = known[known["customer_id"].notna()]
+        _refuse(known.loc[_wrong(known), "customer_id"])
+    if known.empty:
+        known = known.astype({"customer_id": "str", "ordered_at": "datetime64[us]", "net_amount": "float64"})
+    return known, len(known)
+
+
+def _stored(path: Path) -> tuple[str, int]:
+    """A Parquet file, checked, and its rows: what its foot says of its columns answers both, so that hardly a row is read."""
+    import duckdb
+
+    with _connection(1) as db:
+        try:
+            orders = db.read_parquet(str(path))
+        except duckdb.Error as error:
+            raise InputError(path.name, f"cannot be read as Parquet: {str(error)[:80]}", "give a file that intake has written") from None
+        _check_columns(path.name, orders.columns)
+        holes = orders.filter("customer_id is not null and (ordered_at is null or net_amount is null)")
+        _refuse(holes.select("customer_id").df()["customer_id"])
+        return str(path), orders.count("*").fetchall()[0][0]
+
+
+def _check_columns(where: str, columns: list[str]) -> None:
+    missing = [column for column in PURCHASE_COLUMNS if column not in columns]
+    if missing:
+        raise InputError(where, f"lacks the column {missing[0]!r}; it has {columns}", "rename or add the column")
+
+
+def _wrong(orders: pd.DataFrame) -> pd.Series:
+    amounts = pd.to_numeric(orders["net_amount"], errors="coerce").astype("float64")
+    return ~np.isfinite(amounts) | orders["ordered_at"].isna()
+
+
+def _refuse(customers: pd.Series) -> None:
+    """Refuse the orders whose customers these are, if there are any."""
+    if len(customers):
+        named = ", ".join(repr(each) for each in customers.unique()[:3])
+        what = f"{len(customers)} orders have no day, or an amount that is no finite number; customers {named}"
         raise InputError("orders", what, "correct them, or leave these orders out")
 
 
-def customer_summary(orders: pd.DataFrame, cutoff: date, threads: int | None = None) -> pd.DataFrame:
+def customer_summary(orders: pd.DataFrame | Path, cutoff: date, threads: int | None = None) -> pd.DataFrame:
     """Summarise each customer's purchases up to a cutoff.
 
     A purchase day is a day on which a customer's orders net above zero; several orders on one
@@ -100,8 +140,8 @@ def customer_summary(orders: pd.DataFrame, cutoff: date, threads: int | None = N
 
     Parameters
     ----------
-    orders : pandas.DataFrame
-        Any frame with `customer_id`, `ordered_at` and `net_amount`.
+    orders : pandas.DataFrame or pathlib.Path
+        Any frame with `customer_id`, `ordered_at` and `net_amount`; or a Parquet file, see `query`.
     cutoff : datetime.date
         Last day that may be seen.
     threads : int, optional
@@ -130,7 +170,7 @@ def customer_summary(orders: pd.DataFrame, cutoff: date, threads: int | None = N
     return summary.astype({"frequency": "int64", "recency": "int64", "T": "int64", "monetary_value": "float64"})
 
 
-def purchase_days(orders: pd.DataFrame, cutoff: date, threads: int | None = None) -> pd.DataFrame:
+def purchase_days(orders: pd.DataFrame | Path, cutoff: date, threads: int | None = None) -> pd.DataFrame:
     """Return one row per customer and purchase day: columns `customer_id`, `day`, `spend`, in that order sorted.
 
     Examples
@@ -167,6 +207,31 @@ def own_rhythm(orders: pd.DataFrame, cutoff: date) -> pd.Series:
     return query("features", orders, cutoff, horizon_days=HORIZONS[0])["gap_median"].astype("float64").rename("own_rhythm")
 
 
+def away(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:
+    """Return how long each customer has been away, beside the rhythm that is held against.
+
+    A rhythm of one's own takes three purchase days: two on following days do not make anybody come daily.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index `customer_id`: `days` since the last purchase day; `rhythm`, in days, the own one, else that of the middle customer who
+        came back (missing where nobody has); `reason`, which of the two: "away" (the own), or "twice", "once" (so often seen so far).
+
+    Examples
+    --------
+    >>> days = ["2026-01-01", "2026-01-11", "2026-01-21", "2026-02-01", "2026-02-02"]
+    >>> orders = pd.DataFrame({"customer_id": list("aaabb"), "ordered_at": days, "net_amount": 5.0})
+    >>> away(orders, date(2026, 3, 1))[["days", "rhythm", "reason"]].values.tolist()
+    [[39, 10.0, 'away'], [27, 5.5, 'twice']]
+    """
+    summary, rhythm = customer_summary(orders, cutoff), own_rhythm(orders, cutoff)
+    visits, days = summary["frequency"] + 1, summary["T"] - summary["recency"]
+    known = visits >= FEWEST_VISITS
+    reason = visits.map({1: "once", 2: "twice"}).mask(known, "away")
+    return pd.DataFrame({"days": days, "rhythm": rhythm.where(known, rhythm.median()), "reason": reason})
+
+
 def repurchase_curve(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     """Estimate how soon after a purchase day the next one comes (Kaplan-Meier, with unfinished gaps censored).
 
@@ -198,7 +263,17 @@ def repurchase_curve(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     gap = (following.fillna(pd.Timestamp(cutoff)) - days["day"]).dt.days.to_numpy()
     came_back = following.notna().to_numpy()
     lengths, returned = np.unique(gap[came_back], return_counts=True)
-    at_risk = len(gap) - np.searchsorted(np.sort(gap), lengths)
+    return curve_of(lengths, returned, len(gap) - np.searchsorted(np.sort(gap), lengths))
+
+
+def curve_of(lengths: np.ndarray, returned: np.ndarray, at_risk: np.ndarray) -> pd.DataFrame:
+    """Return the repurchase curve from how many gaps ended at each length, and how many were at least as long.
+
+    Examples
+    --------
+    >>> curve_of(np.array([10, 20]), np.array([1, 1]), np.array([4, 2]))["share"].tolist()
+    [0.25, 0.625]
+    """
     share = 1 - np.cumprod(1 - returned / np.maximum(at_risk, 1))
     return pd.DataFrame({"days": lengths, "at_risk": at_risk, "returned": returned, "share": share})
 
@@ -222,15 +297,35 @@ def propose_horizon(orders: pd.DataFrame, cutoff: date) -> int:
     >>> propose_horizon(orders, date(2026, 1, 31))
     60
     """
-    curve = repurchase_curve(orders, cutoff)
+    return fitting_horizon(repurchase_curve(orders, cutoff), customer_summary(orders, cutoff)["T"].max())
+
+
+def fitting_horizon(curve: pd.DataFrame, history_days: float) -> int:
+    """Return what `propose_horizon` proposes, from the repurchase curve and the days since the first purchase (missing if there is none).
+
+    Examples
+    --------
+    >>> fitting_horizon(pd.DataFrame({"days": [40], "at_risk": [9], "returned": [9], "share": [1.0]}), 395)
+    60
+    """
     reliable = curve[curve["at_risk"] >= FEWEST_AT_RISK]
     curve = curve if reliable.empty else reliable
-    first = customer_summary(orders, cutoff)["T"].max()
-    fitting = [horizon for horizon in HORIZONS if 2 * horizon <= first] or [HORIZONS[0]]
+    fitting = [horizon for horizon in HORIZONS if 2 * horizon <= history_days] or [HORIZONS[0]]
     if curve.empty:
         return fitting[0]
     reached = curve.loc[curve["share"] >= RETURNED_SHARE * curve["share"].iloc[-1], "days"].min()
     return next((horizon for horizon in fitting if horizon >= reached), fitting[-1])
+
+
+def ten_thousandths(amounts: pd.Series) -> pd.Series:
+    """Return money in whole ten-thousandths (int64), in which sums are exact whatever the order; missing amounts are left out.
+
+    Examples
+    --------
+    >>> float(ten_thousandths(pd.Series([0.1, 0.2, None])).sum() / PER_UNIT)
+    0.3
+    """
+    return (amounts.dropna() * PER_UNIT).round().astype("int64")
 
 
 def letters_sent(shop: Shop) -> pd.DataFrame:

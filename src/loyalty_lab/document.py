@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from loyalty_lab import aids, gains, outlook, pages, spreads, standing, tactics, teaching
+from loyalty_lab.drawer import Drawer
 from loyalty_lab.language import NOTHING, clean
 from loyalty_lab.pages import Book
 from loyalty_lab.results import Result
@@ -21,6 +23,7 @@ def build(
     intake_report: dict[str, Any],
     run: dict[str, Any],
     language: str,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Put together everything a playbook prints; templates only lay it out.
 
@@ -36,6 +39,8 @@ def build(
     run : dict
         `cutoff`, `report_date` (ISO dates), `horizon_days`, `inputs`, `version`.
     language : {"en", "tr", "bn", "hy"}
+    cache : pathlib.Path, optional
+        Folder in which drawn charts are kept; without it all are drawn. The document is the same.
 
     Returns
     -------
@@ -48,11 +53,18 @@ def build(
         If a text is missing, or speaks of something a result does not hold.
     """
     results = gains.joined(results)
-    book = Book(results, actions, shop, intake_report, run, language)
+    drawer = Drawer(cache and cache / "charts" / language)
+    document = _document(Book(results, actions, shop, intake_report, run, language, drawer))
+    drawer.tidy()
+    return document
+
+
+def _document(book: Book) -> dict[str, Any]:
+    results = book.results
     practices = [spreads.tactic_page(book, results[slug]) for slug in _in_order(results)]
     return {
         "schema": "playbook/1",
-        **pages.face(shop, language),
+        **pages.face(book.shop, book.language),
         "doc": _about(book),
         "t": _labels(book),
         "cover": _cover(book),

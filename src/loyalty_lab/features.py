@@ -53,7 +53,11 @@ def customer_features(orders: pd.DataFrame, cutoff: date, threads: int | None = 
     >>> customer_features(orders, date(2026, 2, 20))[["gap_mean", "gap_ratio"]].values.tolist()
     [[20.0, 0.5]]
     """
-    rows = query("features", orders, cutoff, threads, horizon_days=horizon_days)
+    return completed(query("features", orders, cutoff, threads, horizon_days=horizon_days))
+
+
+def completed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the features from the rows of `features.sql`, whichever engine made them: means and spreads of gaps, and types."""
     gaps, total, squares = (rows[name].to_numpy(dtype="float64") for name in ("gaps", "gap_sum", "gap_squares"))
     mean = total / np.maximum(gaps, 1)
     spread = np.sqrt(np.maximum(squares - gaps * mean**2, 0) / np.maximum(gaps - 1, 1))

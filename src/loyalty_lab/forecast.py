@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab import metrics
-from loyalty_lab.customers import HORIZONS, purchase_days
+from loyalty_lab.customers import HORIZONS, PER_UNIT, purchase_days, ten_thousandths
 from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.features import customer_features
 
 if TYPE_CHECKING:
     from loyalty_lab.backtest import Backtest
-    from loyalty_lab.shop import Shop
+    from loyalty_lab.results import Fact
+    from loyalty_lab.shop import Shop, ShopSettings
     from loyalty_lab.snapshots import History, Snapshot
 
 COLUMNS = ("churn_probability", "expected_orders", "expected_spend", "churn_low", "churn_high", "model")
@@ -75,22 +76,29 @@ class CustomerForecaster:
         InputError
             If an amount is missing or infinite, or the horizon is longer than the history and a shorter one would do.
         """
+        from loyalty_lab.snapshots import History
+
+        cutoff = pd.Timestamp(cutoff).date()
+        return self.fit_history(History(purchase_days(orders, cutoff), cutoff, self.random_state))
+
+    def fit_history(self, history: History) -> CustomerForecaster:
+        """The same from a shop's history, which may lie elsewhere; its last day is the cutoff."""
         from threadpoolctl import threadpool_limits
 
         # One thread: sums come out the same on every machine, and small matrices are faster so.
         with threadpool_limits(1):
-            self._fit(orders, pd.Timestamp(cutoff).date())
+            self._fit(history)
         return self
 
-    def _fit(self, orders: pd.DataFrame, cutoff: date) -> None:
+    def _fit(self, history: History) -> None:
         from loyalty_lab import backtest, snapshots
 
-        history = snapshots.History(purchase_days(orders, cutoff), cutoff, self.random_state)
+        cutoff = history.last
         self._check_horizon(history)
         report = backtest.run(history, self.horizon_days)
         learnt = snapshots.learning_horizon(history.first, cutoff, self.horizon_days)
         now = history.now(learnt)
-        self._index = pd.Index(history.names[now.features.index], name="customer_id")
+        self._index = pd.Index(history.names[now.features.index.astype("int64")], name="customer_id")
         candidates = backtest.Candidates(now, history.training(cutoff, learnt), self.horizon_days)
         if report is None:
             self._churn, self._low, self._high, report = _shrunken(history, now, self.horizon_days)
@@ -203,14 +211,66 @@ def yearly_retention(orders: pd.DataFrame, cutoff: date) -> float:
     >>> yearly_retention(orders, date(2025, 12, 31))
     0.66...
     """
-    rate = metrics.customer_retention_rate(orders, cutoff)
+    return drawn_to_half(metrics.customer_retention_rate(orders, cutoff))
+
+
+def drawn_to_half(rate: Fact) -> float:
+    """Return a share as if two more had been counted, one of either kind; a half where nothing is known."""
     return 0.5 if rate.value is None else (rate.value * rate.n + 1) / (rate.n + 2)
 
 
 def margin_rate(shop: Shop) -> float:
     """Return what the shop keeps of its net sales, between 0 and 1."""
-    sales = float(shop.orders["net_amount"].sum())
-    return float(np.clip(shop.margin_of(shop.orders).sum() / sales, 0, 1)) if sales > 0 else shop.settings.margin
+    orders = shop.orders
+    known = orders["margin_amount"] if "margin_amount" in orders.columns else pd.Series(np.nan, orders.index)
+    sums = (orders["net_amount"], known, orders["net_amount"][known.isna()])
+    return margin_of_sums(*(float(ten_thousandths(each).sum() / PER_UNIT) for each in sums), shop.settings.margin)
+
+
+def margin_of_sums(sales: float, known: float, rest: float, usual: float) -> float:
+    """Return what is kept of `sales`: the `known` margins of some orders, and of the `rest` of the sales the usual rate.
+
+    Examples
+    --------
+    >>> margin_of_sums(100.0, 10.0, 50.0, 0.4)
+    0.3
+    """
+    return float(np.clip((known + usual * rest) / sales, 0, 1)) if sales > 0 else usual
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the value of a customer takes from the shop: its settings, margin rate, and retention rate of a year."""
+
+    settings: ShopSettings
+    margin: float
+    retention: float
+
+    @classmethod
+    def of(cls, shop: Shop, cutoff: date) -> Standing:
+        """That of a shop, its retention up to a day."""
+        return cls(shop.settings, margin_rate(shop), yearly_retention(shop.orders, cutoff))
+
+    def lifetime_value(self, spend: pd.Series, horizon_days: int) -> pd.Series:
+        """See `customer_lifetime_value`; `spend` is what is expected in one horizon."""
+        step, years = horizon_days / YEAR, self.settings.clv_years
+        starts = step * np.arange(int(np.ceil(years / step - 1e-9)))
+        weight = np.minimum(step, years - starts) / step
+        discount = 1 + self.settings.discount_rate
+        factor = float((weight * self.retention**starts * discount ** -(starts + step / 2)).sum())
+        return (self.margin * factor * spend).rename("customer_lifetime_value")
+
+    def save_value(self, forecast: pd.DataFrame, features: pd.DataFrame) -> pd.Series:
+        """See the function of this name; `features` are those of all customers at the cutoff."""
+        average = float(features["orders_365"].sum() / max((features["orders_365"] > 0).sum(), 1)) or 1.0
+        features = features.reindex(forecast.index)
+        own = (features["frequency"] + PRIOR_ORDERS) / (features["recency"] / YEAR + PRIOR_ORDERS / average)
+        basket = forecast["expected_spend"] / forecast["expected_orders"].where(forecast["expected_orders"] > 0)
+        typical = features["spend_total"] / (features["frequency"] + 1)
+        q = self.retention / (1 + self.settings.discount_rate)
+        years = sum(q**year for year in range(1, self.settings.clv_years + 1))
+        value = self.margin * basket.fillna(typical) * own * years
+        return value.fillna(0.0).clip(lower=0.0).rename("save_value")
 
 
 def customer_lifetime_value(shop: Shop, forecast: pd.DataFrame, horizon_days: int | None = None) -> pd.Series:
@@ -247,13 +307,7 @@ def customer_lifetime_value(shop: Shop, forecast: pd.DataFrame, horizon_days: in
         raise UsageError("forecast", "does not carry its horizon", "give horizon_days")
     if forecast.empty:
         return forecast["expected_spend"].rename("customer_lifetime_value")
-    step, years = horizon_days / YEAR, shop.settings.clv_years
-    starts = step * np.arange(int(np.ceil(years / step - 1e-9)))
-    weight = np.minimum(step, years - starts) / step
-    retention = yearly_retention(shop.orders, shop.last_day)
-    discount = 1 + shop.settings.discount_rate
-    factor = float((weight * retention**starts * discount ** -(starts + step / 2)).sum())
-    return (margin_rate(shop) * factor * forecast["expected_spend"]).rename("customer_lifetime_value")
+    return Standing.of(shop, shop.last_day).lifetime_value(forecast["expected_spend"], horizon_days)
 
 
 def save_value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.Series:
@@ -272,13 +326,4 @@ def save_value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.Series:
     pandas.Series
         Shop's currency, in the order of `forecast`, never negative or missing.
     """
-    features = customer_features(shop.orders, cutoff)
-    average = float(features["orders_365"].sum() / max((features["orders_365"] > 0).sum(), 1)) or 1.0
-    features = features.reindex(forecast.index)
-    own = (features["frequency"] + PRIOR_ORDERS) / (features["recency"] / YEAR + PRIOR_ORDERS / average)
-    basket = forecast["expected_spend"] / forecast["expected_orders"].where(forecast["expected_orders"] > 0)
-    typical = features["spend_total"] / (features["frequency"] + 1)
-    q = yearly_retention(shop.orders, cutoff) / (1 + shop.settings.discount_rate)
-    years = sum(q**year for year in range(1, shop.settings.clv_years + 1))
-    value = margin_rate(shop) * basket.fillna(typical) * own * years
-    return value.fillna(0.0).clip(lower=0.0).rename("save_value")
+    return Standing.of(shop, cutoff).save_value(forecast, customer_features(shop.orders, cutoff))

@@ -16,6 +16,8 @@ from loyalty_lab.run import EARLIER_FILE, FORECAST_PARTS, ROUNDS_FILE, SETTINGS_
 from loyalty_lab.shop import IDENTITIES, LEDGER, RETURNED, SALT
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from loyalty_lab.intake import Intake
 
 FILES = (SETTINGS_FILE, ROUNDS_FILE, EARLIER_FILE, *FORECAST_PARTS)
@@ -34,7 +36,9 @@ class Written:
     key: str
 
 
-def write(shop_folder: Path, taken: Intake, cutoff: date, report_date: date, folder: Path, beside: Path, cache: Cache) -> Written:
+def write(
+    shop_folder: Path, taken: Intake, cutoff: date, report_date: date, folder: Path, beside: Path, cache: Cache, spark: str | None = None
+) -> Written:  # fmt: skip
     """Write `FILES` into the folder in which notebooks are to run.
 
     Parameters
@@ -48,13 +52,15 @@ def write(shop_folder: Path, taken: Intake, cutoff: date, report_date: date, fol
         Where earlier reports are looked for first.
     cache : Cache
         Where a forecast that was made of the same shop at the same cutoff is found, or kept.
+    spark : str, optional
+        Address of the Spark cluster that makes the forecast, with the same numbers; this process makes it if not given.
 
     Returns
     -------
     Written
     """
     settings = told(taken)
-    horizon_days = _write_forecast(taken, settings, cutoff, folder, cache)
+    horizon_days = _write_forecast(taken, settings, cutoff, folder, cache, spark)
     when = {"cutoff": cutoff.isoformat(), "report_date": report_date.isoformat(), "horizon_days": horizon_days}
     places = {name: os.path.relpath(path, folder) for name, path in sorted(taken.paths.items())}
     results.write_json(folder / SETTINGS_FILE, {"settings": settings, **when, "tables": places})
@@ -70,22 +76,36 @@ def told(taken: Intake) -> dict[str, Any]:
     return settings | {"languages": settings["languages"][:1]}
 
 
-def _write_forecast(taken: Intake, settings: dict[str, Any], cutoff: date, folder: Path, cache: Cache) -> int:
+def _write_forecast(taken: Intake, settings: dict[str, Any], cutoff: date, folder: Path, cache: Cache, spark: str | None) -> int:
     """Write the forecast and its backtest. Returns the horizon in days."""
     work, key = cache.work("forecast"), keys.of("forecast", settings, cutoff.isoformat(), keys.of_notebooks_code())
     if noted := work.bring(key, folder, taken.hashes):
         return noted["horizon_days"]
+    from loyalty_lab import forecast
+
+    horizon_days, scores, backtest, asked = _forecast(taken, cutoff) if spark is None else _forecast_on_spark(taken, cutoff, spark)
+    forecast.write(scores, folder / FORECAST_PARTS[0])
+    results.write_json(folder / FORECAST_PARTS[1], results.plain(backtest))
+    work.keep(key, folder, FORECAST_PARTS, {name: taken.hashes.get(name) for name in asked}, horizon_days=horizon_days)
+    return horizon_days
+
+
+def _forecast(taken: Intake, cutoff: date) -> tuple[int, pd.DataFrame, dict[str, Any], set[str]]:
+    """The horizon, the forecast, its backtest, and which tables were asked for."""
     from loyalty_lab import customers, forecast
 
     shelf = taken.shelf()
     shop = taken.shop(shelf).until(cutoff)
     horizon_days = customers.propose_horizon(shop.orders, cutoff)
-    scores, backtest = forecast.for_shop(shop, cutoff, horizon_days)
-    forecast.write(scores, folder / FORECAST_PARTS[0])
-    results.write_json(folder / FORECAST_PARTS[1], results.plain(backtest))
-    read = {name: taken.hashes.get(name) for name in shelf.asked}
-    work.keep(key, folder, FORECAST_PARTS, read, horizon_days=horizon_days)
-    return horizon_days
+    return horizon_days, *forecast.for_shop(shop, cutoff, horizon_days), shelf.asked
+
+
+def _forecast_on_spark(taken: Intake, cutoff: date, master: str) -> tuple[int, pd.DataFrame, dict[str, Any], set[str]]:
+    from loyalty_lab import spark
+
+    orders = spark.orders(spark.session(master), taken.paths["orders"])
+    horizon_days = spark.propose_horizon(orders, cutoff)
+    return horizon_days, *spark.for_shop(taken.settings, orders, cutoff, horizon_days), {"orders"}
 
 
 def _write_rounds(shop_folder: Path, cutoff: date, folder: Path, cache: Cache) -> None:

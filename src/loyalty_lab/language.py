@@ -20,10 +20,10 @@ from loyalty_lab.errors import RenderError
 if TYPE_CHECKING:
     from babel import Locale
 
-LOCALES = {"en": "en_GB", "tr": "tr_TR", "bn": "bn_BD", "hy": "hy_AM"}
-DIGITS = {"bn": "০১২৩৪৫৬৭৮৯"}
+# A language is a folder of texts. English comes first: it stands in where another lacks a text.
+LOCALES = ("en", *sorted({path.parent.name for path in (share.folder("playbook") / "text").glob("*/language.toml")} - {"en"}))
+OURS = "0123456789"
 NOTHING = "–"
-PLURALS = {"zero", "one", "two", "few", "many", "other"}
 # In these currencies nobody pays a hundredth part, whatever the standard allows.
 WHOLE_CURRENCIES = {"AMD", "CLP", "HUF", "IDR", "IQD", "IRR", "ISK", "JPY", "KRW", "PYG", "RSD", "TWD", "UGX", "VND"}
 JOINERS = {"\u200c", "\u200d"}  # Bengali letters join by them
@@ -35,13 +35,14 @@ UNBROKEN = re.compile(r"([^\W_]{18}|\S{28})(?=\S)")  # a word, or a code with it
 class Texts:
     """The texts of one language, and how that language writes numbers.
 
-    Texts lie in ``playbook/text/<language>/<file>.toml``; a key is ``<file>.<path>.<in>.<it>``.
+    Texts lie in ``playbook/text/<language>/<file>.toml``, ``language.toml`` says how it writes; a key is ``<file>.<path>.<in>.<it>``.
     Placeholders name an argument and how to write it: ``{kept:per100} of 100 customers``.
     What is missing (None, NaN) prints as a dash. A key that a language lacks is said in English.
 
     Parameters
     ----------
-    language : {"en", "tr", "bn", "hy"}
+    language : str
+        One of `LOCALES`.
     currency : str
         Three letters; the currency of every amount of money.
 
@@ -65,7 +66,7 @@ class Texts:
     def locale(self) -> Locale:
         from babel import Locale
 
-        return Locale.parse(LOCALES[self.language])
+        return Locale.parse(self.part("language.locale"))
 
     def has(self, key: str) -> bool:
         """Return whether there is a text (or a part with texts) under the key."""
@@ -151,6 +152,10 @@ class Texts:
             return self._unit("hours", value, round(24 * value), 0)
         return self._unit("days", value, value, 0)
 
+    def every(self, value: Any) -> str:
+        """Write how often something comes again: every day, every so many days."""
+        return self._unit("every", value, value, 0)
+
     def money(self, value: Any, like: float | None = None) -> str:
         """Write an amount: whole units from 100 up, with cents below; whole units only where cents are not used.
 
@@ -214,11 +219,10 @@ class Texts:
 
     def quarter(self, value: Any) -> str:
         """Write a quarter with its year."""
-        return (
-            NOTHING
-            if _missing(value)
-            else self.say("common.quarter", q=(_day(value).month + 2) // 3, year=self.digits(str(_day(value).year)))
-        )
+        if _missing(value):
+            return NOTHING
+        day = _day(value)
+        return self.say("common.quarter", q=(day.month + 2) // 3, year=self.digits(str(day.year)))
 
     def value(self, value: Any, unit: str) -> str:
         """Write a value by the name of its unit in the result files."""
@@ -255,8 +259,7 @@ class Texts:
 
     def digits(self, written: str) -> str:
         """Write the digits of a string as the reader does."""
-        own = DIGITS.get(self.language)
-        return written.translate(str.maketrans("0123456789", own)) if own else written
+        return written.translate(str.maketrans(OURS, self.part("language.digits")))
 
     def _find(self, key: str) -> Any:
         for language in dict.fromkeys((self.language, "en")):
@@ -290,7 +293,7 @@ def _missing(value: Any) -> bool:
 
 
 def _small(value: Any) -> int:
-    return int(not _missing(value) and 0 < abs(float(value)) < 0.01)
+    return int(not _missing(value) and 0 < min(abs(float(value)), 1 - abs(float(value))) < 0.01)  # neither none nor all
 
 
 def _day(value: Any) -> date:

@@ -185,7 +185,8 @@ def _shown(texts: Texts, told: dict[str, str], listed: str) -> dict[str, Any]:
     """What stands on the page around the letter; its code is the list's, so that the shop notes the letter under that name."""
     return {
         "lang": texts.language,
-        "region": LOCALES[texts.language][-2:],
+        "region": texts.locale.territory,
+        "lines": str(texts.part("language.print.letter_lines")),
         "to": [line for line in (_printable(told["name"]), _printable(told["address"])) if line],
         "code": f"{clean(told['merged_id'])} · {clean(listed)}",
     }

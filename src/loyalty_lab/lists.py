@@ -15,6 +15,7 @@ from loyalty_lab.desk import Chosen, Desk, decide
 from loyalty_lab.language import Texts
 from loyalty_lab.results import Result, write_atomically
 from loyalty_lab.shop import IDENTITIES, LEDGER, RETURNED, SALT, Shop
+from loyalty_lab.worth import own
 
 CONTACT_FIELDS = {"phone": "phone", "mail": "email", "letter": "address"}
 COLUMNS = ("number", "name", "contact", "reason", "rank", "at_stake", "channel", "kind", "list", "outcome")
@@ -101,7 +102,7 @@ def _write(desk: Desk, slug: str, chosen: Chosen, result: Result, out: Path) -> 
     people = chosen.people.sort_values("rank", ignore_index=True)
     code = returned.list_code(desk.salt, chosen.cycle.name if chosen.cycle else f"{slug}@{desk.cutoff}")
     rows = [_row(desk, texts, kind, code, person) for person in people.itertuples()]
-    heads = [texts.say(f"lists.column.{name}") for name in COLUMNS]
+    heads = [texts.say(own(texts, slug, f"lists.column.{name}")) for name in COLUMNS]
     made = {"csv": _csv(heads, rows), "xlsx": _workbook(heads, rows, texts, texts.say(f"{slug}.name"), desk.report_date)}
     for ending, content in made.items():
         write_atomically(out / f"{slug}.{ending}", content)

@@ -63,4 +63,4 @@ def _collect(book: Book, result: Result, called: str) -> dict[str, Any]:
 def _columns(book: Book, slug: str, table: str) -> list[list[str]]:
     """What is to be written down: column, what it means, an example."""
     wanted = tactics.find(slug).form(table) if table else []
-    return [[name, *(clean(words) for words in book.texts.part(f"column.{table}.{name}"))] for name in wanted]
+    return [[name, *(clean(words, limit=160) for words in book.texts.part(f"column.{table}.{name}"))] for name in wanted]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from loyalty_lab import charts
-from loyalty_lab.language import DIGITS, LOCALES, NOTHING, Texts, clean
+from loyalty_lab.drawer import Drawer
+from loyalty_lab.language import NOTHING, Texts, clean
 from loyalty_lab.results import Fact, Figure, Message, Result
 from loyalty_lab.shop import ShopSettings
 
@@ -37,6 +38,7 @@ class Book:
     intake: dict[str, Any]
     run: dict[str, Any]
     language: str
+    drawer: Drawer = field(default_factory=Drawer)
 
     @cached_property
     def texts(self) -> Texts:
@@ -86,7 +88,7 @@ class Book:
 
     def draw(self, chart: str, data: dict[str, Any], width_mm: float) -> str:
         """One chart as SVG, in this language and the shop's colour."""
-        return charts.svg(charts.draw(chart, data, self.language, width_mm, self.shop.brand.accent))
+        return self.drawer.chart(chart, data, self.language, width_mm, self.shop.brand.accent)
 
     def figure(self, figure: Figure | None, width_mm: float = MAIN_MM, note: str = "") -> dict[str, str] | None:
         """One figure with its title and the words for those who cannot see it."""
@@ -129,10 +131,13 @@ class Book:
 
 def face(shop: ShopSettings, language: str) -> dict[str, Any]:
     """What every printed document begins with: language, digits, and the shop's name and colour."""
+    texts = Texts(language)
     return {
         "lang": language,
-        "region": LOCALES[language][-2:],
-        "digits": list(DIGITS.get(language, "0123456789")),
+        "region": texts.locale.territory,
+        "digits": list(texts.part("language.digits")),
+        "counter": texts.part("language.counter"),
+        "style": {name: str(value) for name, value in texts.part("language.print").items()},
         "brand": {"shop": clean(shop.name), "accent": charts.safe_accent(shop.brand.accent)},
     }
 
@@ -294,7 +299,7 @@ def _bridge(book: Book) -> dict[str, str] | None:
 def _bridge_text(book: Book) -> str:
     orders = book.intake.get("orders") or {}
     args = {"orders": orders.get("orders"), "customers": orders.get("customers"), "anonymous": orders.get("anonymous_net")}
-    return book.say("method.bridge_text", **args)
+    return book.say("method.bridge_text" if float(args["anonymous"] or 0) else "method.bridge_known", **args)
 
 
 def warning(book: Book, each: Any) -> str:
@@ -313,4 +318,5 @@ def _again(book: Book) -> list[list[str]]:
         [book.say("method.report_date"), texts.date(run["report_date"])],
         [book.say("method.horizon"), texts.days(run["horizon_days"])],
     ]
-    return rows + [[clean(each["name"], 60), f"sha256 {each['sha256'][:12]}…{each['sha256'][-4:]}"] for each in run.get("inputs", [])]
+    read = dict.fromkeys((each["name"], each["sha256"]) for each in run.get("inputs", []))  # a file may hold two tables
+    return rows + [[clean(name, 60), f"sha256 {digest[:12]}…{digest[-4:]}"] for name, digest in read]

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import unicodedata
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from loyalty_lab import share
+from loyalty_lab import faces, share
+from loyalty_lab.drawer import Drawer
 from loyalty_lab.errors import RenderError
-from loyalty_lab.language import JOINERS, ZERO_WIDTH_SPACE, font_folder, glyphs
+from loyalty_lab.language import JOINERS, ZERO_WIDTH_SPACE, glyphs
 
 PAPERS = ("a4", "letter")
 TEMPLATE = "playbook.typ"
-# Family, weight, file: what a page in HTML carries of the fonts, cut down to the letters it uses.
-LATIN = (
-    ("Source Sans 3", 300, "source-sans/ttf/SourceSans3-Light.ttf"),
-    ("Source Sans 3", 400, "source-sans/ttf/SourceSans3-Regular.ttf"),
-    ("Source Sans 3", 600, "source-sans/ttf/SourceSans3-Semibold.ttf"),
-)
-OTHER = (("Kurinto Sans", 400, "kurinto/ttf/KurintoSans-Rg.ttf"), ("Kurinto Sans", 700, "kurinto/ttf/KurintoSans-Bd.ttf"))
-ALWAYS = "0123456789 .,–−·%()"
+WEB_TEMPLATE = "web.html.j2"
+FORGETS_AFTER = 10  # compilations: so long Typst keeps what nothing has asked for again
 
 
 def pdf(document: dict[str, Any], paper: str = "a4", template: str = TEMPLATE) -> bytes:
@@ -56,18 +51,36 @@ def png(document: dict[str, Any], paper: str = "a4", ppi: int = 72, template: st
     return pages if isinstance(pages, list) else [pages]
 
 
+def forget() -> None:
+    """Let Typst drop what it has worked out so far: a document in another language shares next to nothing with it.
+
+    Without this every document printed in a process leaves some hundreds of megabytes behind. The pages stay the same bytes.
+
+    Examples
+    --------
+    >>> forget()
+    """
+    import typst
+
+    for _ in range(FORGETS_AFTER):
+        typst.compile(b"", format="svg", font_paths=_fonts())
+
+
 def _compile(document: dict[str, Any], paper: str, template: str, **kind: Any):
     import typst
 
     if paper not in PAPERS:
         raise RenderError("--paper", f"{paper!r} is not a paper", f"use one of: {', '.join(PAPERS)}")
-    _check_letters(document, template)
+    used = _letters(document)
+    _check_letters(used, template)
     folder = share.folder("playbook")
-    inputs = {"data": json.dumps(document, ensure_ascii=False, sort_keys=True), "paper": paper}
+    # Where the second typeface sets Armenian alone, it is drawn at the size wanted: to match words in every text takes Typst long.
+    size = faces.ARMENIAN_SIZE if faces.armenian_alone(used) else 1
+    inputs = {"data": json.dumps(document, ensure_ascii=False, sort_keys=True), "paper": paper, "second_face": str(size)}
     stamp = datetime.fromisoformat(document["doc"]["timestamp"]).replace(tzinfo=UTC)
     try:
         made, warnings = typst.compile_with_warnings(
-            str(folder / template), root=str(folder), font_paths=_fonts(), sys_inputs=inputs, timestamp=stamp, **kind
+            str(folder / template), root=str(folder), font_paths=_fonts(size), sys_inputs=inputs, timestamp=stamp, **kind
         )
     except typst.TypstError as error:
         raise RenderError(template, str(error).strip(), "correct the template or the text it names") from error
@@ -77,22 +90,31 @@ def _compile(document: dict[str, Any], paper: str, template: str, **kind: Any):
     return made
 
 
-def _check_letters(document: dict[str, Any], template: str) -> None:
+def _check_letters(used: set[str], template: str) -> None:
     """Typst would look for a missing letter in any face of the font package; only two are meant to be on the page."""
-    missing = sorted(_letters(document) - glyphs() - JOINERS - {"\n", ZERO_WIDTH_SPACE})
+    missing = sorted(used - glyphs() - JOINERS - {"\n", ZERO_WIDTH_SPACE})
     if missing:
         raise RenderError(template, f"no font has the letter {missing[0]!r}", "correct the text that holds it")
 
 
 @cache
-def _fonts():
+def _fonts(size: float = 1):
     import typst
 
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(font_folder())])
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=faces.folders(size))
 
 
-def html(document: dict[str, Any]) -> str:
+def html(document: dict[str, Any], template: str = WEB_TEMPLATE, cache: Path | None = None) -> str:
     """Write a document as one page of HTML that needs nothing else: styles, fonts and charts are inside.
+
+    Parameters
+    ----------
+    document : dict
+        What `document.build` returns.
+    template : str
+        The file below ``playbook/`` that lays the document out.
+    cache : pathlib.Path, optional
+        Folder in which cut fonts are kept; without it they are cut. The page is the same.
 
     Raises
     ------
@@ -105,28 +127,15 @@ def html(document: dict[str, Any]) -> str:
     loader = jinja2.FileSystemLoader(share.folder("playbook"))
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["datauri"] = _data_uri
+    fonts = Markup(faces.css(_letters(document), Drawer(cache and cache / "fonts")))
     try:
-        return environment.get_template("web.html.j2").render(d=document, t=document["t"], fonts=Markup(_font_faces(document))) + "\n"
+        return environment.get_template(template).render(d=document, t=document["t"], fonts=fonts) + "\n"
     except jinja2.TemplateError as error:
-        raise RenderError("web.html.j2", str(error), "correct the template or the document it prints") from error
+        raise RenderError(template, str(error), "correct the template or the document it prints") from error
 
 
 def _data_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
-def _font_faces(document: dict[str, Any]) -> str:
-    """The @font-face rules of the fonts this document needs, with only its letters inside."""
-    used = _letters(document) | set(ALWAYS)
-    latin = used & _cmap(LATIN[1][2])
-    others = used - latin
-    # A face without some of the letters would send the reader to another font: then there is no bold face.
-    wanted = [(font, latin) for font in LATIN] + [(font, others) for font in OTHER if others & _cmap(OTHER[0][2]) and _holds(font, others)]
-    return "\n".join(_face(*font, "".join(sorted(letters))) for font, letters in wanted)
-
-
-def _holds(font: tuple[str, int, str], letters: set[str]) -> bool:
-    return letters & _cmap(OTHER[0][2]) <= _cmap(font[2])
 
 
 def _letters(part: Any, name: str = "") -> set[str]:
@@ -135,26 +144,3 @@ def _letters(part: Any, name: str = "") -> set[str]:
     if isinstance(part, dict):
         return set().union(*(_letters(inner, key) for key, inner in part.items()))
     return set().union(*(_letters(inner) for inner in part or ()))
-
-
-@cache
-def _cmap(file: str) -> frozenset[str]:
-    from fontTools.ttLib import TTFont
-
-    with TTFont(font_folder() / file, lazy=True) as font:
-        return frozenset(map(chr, font.getBestCmap()))
-
-
-def _face(family: str, weight: int, file: str, letters: str) -> str:
-    from fontTools import subset
-    from fontTools.ttLib import TTFont
-
-    options = subset.Options(flavor="woff2", layout_features=["*"], notdef_outline=True)
-    out = io.BytesIO()
-    with TTFont(font_folder() / file, recalcTimestamp=False) as font:
-        cutter = subset.Subsetter(options)
-        cutter.populate(text=letters)
-        cutter.subset(font)
-        subset.save_font(font, out, options)
-    source = base64.b64encode(out.getvalue()).decode()
-    return f"@font-face{{font-family:'{family}';font-weight:{weight};src:url(data:font/woff2;base64,{source}) format('woff2')}}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -12,6 +14,7 @@ from loyalty_lab.results import Message
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
 
+Work = TypeVar("Work", bound=Callable[..., Any])
 # What cannot have happened on an earlier day than what it follows. Days, because many exports know no hour.
 FOLLOWS = {
     "tickets": (("opened_at", "first_reply_at"), ("opened_at", "resolved_at")),
@@ -26,6 +29,35 @@ FOLLOWS = {
     "reviews": (("posted_at", "replied_at"),),
     "referrals": (("invited_at", "first_order_at"),),
 }
+
+
+def once(work: Work) -> Work:
+    """Work something out once for a shop: a practice asks for the same to find, to value and to act.
+
+    The answer is kept with the shop, so it goes when the shop goes. It is shared: nobody may change it in place.
+
+    Parameters
+    ----------
+    work : callable
+        Its first argument is the shop, all others can be hashed.
+
+    Examples
+    --------
+    >>> from loyalty_lab.shop import Shop, ShopSettings
+    >>> shop = Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {})
+    >>> reviews = once(lambda shop: of(shop, "reviews"))
+    >>> reviews(shop) is reviews(shop)
+    True
+    """
+
+    @wraps(work)
+    def kept(shop: Shop, *args: Any) -> Any:
+        found = shop.__dict__.setdefault("_found", {})
+        if (work, args) not in found:
+            found[work, args] = work(shop, *args)
+        return found[work, args]
+
+    return kept
 
 
 def of(shop: Shop, name: str) -> pd.DataFrame:
@@ -57,6 +89,19 @@ def of(shop: Shop, name: str) -> pd.DataFrame:
 def register(shop: Shop) -> pd.DataFrame:
     """Return the shop's register of customers with every column of it, one row each, index `customer_id`."""
     return of(shop, "customers").drop_duplicates("customer_id").set_index("customer_id")
+
+
+def sent_by_friends(shop: Shop) -> set[str]:
+    """Return the customers whom another has sent, by the record of invitations or by the register.
+
+    Examples
+    --------
+    >>> from loyalty_lab.shop import Shop, ShopSettings
+    >>> people = pd.DataFrame({"customer_id": ["a", "b"], "referred_by": [None, "a"]})
+    >>> sent_by_friends(Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {"customers": people}))
+    {'b'}
+    """
+    return {*of(shop, "referrals")["referred_id"].dropna(), *register(shop)["referred_by"].dropna().index}
 
 
 def contradicting(shop: Shop, name: str) -> int:

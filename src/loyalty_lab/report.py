@@ -32,7 +32,8 @@ ACTIONS = "results/actions.json"
 
 @dataclass(frozen=True)
 class Order:
-    """What was asked for: the dates, languages, pages and paper of one report, how its notebooks are run, and whether all is made anew."""
+    """What was asked for: the dates, languages, pages and paper of one report, how its notebooks are run, whether all is made anew, and
+    the address of a Spark cluster for the forecast."""
 
     as_of: date | None = None
     report_date: date | None = None
@@ -42,6 +43,7 @@ class Order:
     paper: str = "a4"
     manner: run.Manner = field(default_factory=run.Manner)
     fresh: bool = False
+    spark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class _Job:
 
     def key(self) -> str:
         """Everything the report depends on, as it is now: the lists add to the ledger."""
-        asked = replace(self.order, out=None, fresh=False, manner=replace(self.order.manner, timeout=0, warm=False, jobs=1))
+        asked = replace(self.order, out=None, fresh=False, spark=None, manner=replace(self.order.manner, timeout=0, warm=False, jobs=1))
         known = inputs.seen_of_rounds(self.shop_folder)
         earlier = inputs.earlier_scorecards((self.place.parent, self.shop_folder / REPORTS), self.cutoff)
         texts = [keys.of_texts(language) for language in LOCALES]
@@ -162,7 +164,7 @@ def _make(job: _Job) -> Report:
 def _fill(job: _Job, stage: Path) -> tuple[list[run.Outcome], dict[str, Any]]:
     """Make everything in a folder that is to become the report; returns how the notebooks ended, and what its pages begin with."""
     job.step("forecasting")
-    written = inputs.write(job.shop_folder, job.taken, job.cutoff, job.report_date, stage, job.place.parent, job.cache)
+    written = inputs.write(job.shop_folder, job.taken, job.cutoff, job.report_date, stage, job.place.parent, job.cache, job.order.spark)
     ground = run.Ground(stage, job.cutoff, job.cache, written.key, job.taken.hashes)
     outcomes = run.run_pages(run.pages(job.order.only), ground, job.order.manner, partial(_told, job.step))
     job.step("drawing arms and writing lists")
@@ -327,6 +329,7 @@ def print_pages(
         made[f"slides-{language}.pdf"] = playbook.pdf(pages, about["paper"], "slides.typ")
     for name, content in made.items():
         results.write_atomically(stage / name, content)
+    playbook.forget()
     texts = Texts(language, currency=taken.settings.currency)
     return list(made), document.front(pages, [texts.say(each) for each in taken.report.serious], f"playbook-{language}.html")
 

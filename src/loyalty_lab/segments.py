@@ -13,6 +13,7 @@ from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.features import PRIOR_GAPS, customer_features
 from loyalty_lab.forecast import YEAR
 from loyalty_lab.proportions import wilson
+from loyalty_lab.visits import main_category
 
 if TYPE_CHECKING:
     from loyalty_lab.shop import Shop
@@ -47,6 +48,17 @@ def _step(values: pd.Series, steps: int) -> np.ndarray:
     _, place, count = np.unique(values.to_numpy(), return_inverse=True, return_counts=True)
     below = np.cumsum(count) - count
     return (1 + steps * (2 * below + count) // max(2 * len(values), 1))[place]
+
+
+def best_fifth(values: pd.Series) -> pd.Series:
+    """Return who stands in the upper fifth, as `rfm` places them: equals stand or fall together.
+
+    Examples
+    --------
+    >>> best_fifth(pd.Series([1.0, 2.0, 3.0, 4.0, 9.0])).tolist(), best_fifth(pd.Series([2.0, 2.0])).tolist()
+    ([False, False, False, False, True], [False, False])
+    """
+    return pd.Series(_step(values, 5) == 5, index=values.index)
 
 
 def _segment(scores: pd.DataFrame) -> pd.Categorical:
@@ -266,13 +278,8 @@ def _first_purchase(shop: Shop, cutoff: date) -> pd.DataFrame:
     paid = orders["net_amount"].add(orders.get("refund_amount", 0.0), fill_value=0.0)
     basket = paid.groupby(orders["customer_id"]).sum().reindex(first.index).round(4)
     earliest = orders.drop_duplicates("customer_id").set_index("customer_id").reindex(first.index)
-    table = earliest[earliest.columns.intersection(["channel", "branch_id", "category"])]
+    table = earliest[earliest.columns.intersection(["channel", "branch_id"])].assign(category=main_category(shop, first))
     table["first_basket"] = np.take(SIZES, _step(basket, 3) - 1)
-    if shop.lacks(("order_lines.category",)) is None:
-        lines = shop.order_lines.merge(orders[["order_id", "customer_id"]], on="order_id")
-        spent = lines.groupby(["customer_id", "category"])["net_amount"].sum().round(4)
-        most = spent.sort_values(ascending=False, kind="stable").reset_index("category")["category"]
-        table["category"] = most[~most.index.duplicated()]
     if "discount_amount" in orders.columns:
         table["first_discount"] = np.where(table.index.isin(orders.loc[orders["discount_amount"] > 0, "customer_id"]), "yes", "no")
     if shop.lacks(("referrals.referred_id",)) is None:
@@ -341,7 +348,7 @@ def ideal_customer(shop: Shop, cutoff: date, forecast: pd.DataFrame | None = Non
     value = features["spend_total"] / np.maximum(features["T"], YEAR) * YEAR
     if forecast is not None and "customer_lifetime_value" in forecast.columns:
         value = forecast["customer_lifetime_value"].reindex(value.index).dropna()
-    best = pd.Series(_step(value, 5) == 5, index=value.index)
+    best = best_fifth(value)
     known = _first_purchase(seen, cutoff).reindex(value.index) if len(value) else pd.DataFrame()
     rows = [row for name in known.columns for row in _compare(name, known[name], best)]
     table = pd.DataFrame(rows, columns=list(PROFILE)).astype(PROFILE)

@@ -13,6 +13,7 @@ from scipy.special import logit
 
 from loyalty_lab.btyd import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
 from loyalty_lab.btyd.likelihood import PurchaseModel
+from loyalty_lab.customers import PER_UNIT, ten_thousandths
 from loyalty_lab.features import customer_features, design
 from loyalty_lab.learners import ODDS
 
@@ -144,7 +145,7 @@ class History:
         return self._taken[key]
 
     def _snapshot(self, days: pd.DataFrame, cutoff: date, horizon_days: int, season: bool) -> Snapshot:
-        features = customer_features(days, cutoff, horizon_days=horizon_days)
+        features = self._features(days, cutoff, horizon_days)
         fitted_on = features
         if len(features) > MOST_TO_FIT:
             rows = np.random.default_rng(self.random_state).choice(len(features), MOST_TO_FIT, replace=False)
@@ -154,9 +155,16 @@ class History:
         end = cutoff + timedelta(days=horizon_days)
         if end > self.last:
             return Snapshot(cutoff, horizon_days, features, bank, value, season)
-        after = days[(days["ordered_at"] > pd.Timestamp(cutoff)) & (days["ordered_at"] < pd.Timestamp(end + timedelta(days=1)))]
-        spend = after.groupby("customer_id")["net_amount"].sum().reindex(features.index, fill_value=0.0).to_numpy()
+        spend = self._spend(days, cutoff, end).reindex(features.index, fill_value=0.0).to_numpy()
         return Snapshot(cutoff, horizon_days, features, bank, value, season, stayed_away=spend <= 0, spend=spend)
+
+    def _features(self, days: pd.DataFrame, cutoff: date, horizon_days: int) -> pd.DataFrame:
+        return customer_features(days, cutoff, horizon_days=horizon_days)
+
+    def _spend(self, days: pd.DataFrame, cutoff: date, end: date) -> pd.Series:
+        """What each customer spent after a cutoff until `end`, rounded once at most."""
+        after = days[(days["ordered_at"] > pd.Timestamp(cutoff)) & (days["ordered_at"] < pd.Timestamp(end + timedelta(days=1)))]
+        return ten_thousandths(after["net_amount"]).groupby(after["customer_id"]).sum() / PER_UNIT
 
     def training(self, cutoff: date, horizon_days: int) -> list[Snapshot]:
         """The snapshots whose outcomes were known at a cutoff, latest first: back by thirds of a horizon, and the season a year ago."""

@@ -129,6 +129,8 @@ def _kind(slug: str) -> str:
 def _worth_rows(book: Book, result: Result) -> list[list[str]]:
     table = result.tables.get("worth")
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows] if table else []
+    if all(row["value"] is None for row in rows):
+        return []
     return [[_worth_label(book, result.notebook, row["key"]), book.texts.value(row["value"], row["unit"])] for row in rows]
 
 
@@ -183,10 +185,17 @@ def _right(book: Book, result: Result, kind: str) -> dict[str, Any]:
         "monday": [book.step(slug, step) for step in (book.part(f"stop.{stopped}") if stopped else book.lines(f"{slug}.monday"))],
         "who": _stopped_list(book, stopped) if stopped else _who(book, slug, action.get("kind") or kind, action),
         "know": _stopped_plan(book, result, stopped) if stopped else _know(book, result.measure, action),
+        "card": _card(book, slug, action),
         "says": [_says(book, slug, claim) for claim in result.claims],
         "care": book.optional(f"{slug}.care"),
         "teach": teaching.scene(book, slug),
     }
+
+
+def _card(book: Book, slug: str, action: dict[str, Any]) -> dict[str, str] | None:
+    """What the card for the till says of those kept aside in a round; their numbers stay in the ledger."""
+    until, held = action.get("read_on"), action.get("held_out")
+    return {"text": book.say("who.card", until=until, name=book.name(slug)), "people": f"{held}"} if until and held else None
 
 
 def _stopped_plan(book: Book, result: Result, why: str) -> dict[str, Any]:
@@ -200,9 +209,9 @@ def _stopped_list(book: Book, why: str) -> dict[str, Any]:
 
 
 def _who(book: Book, slug: str, kind: str, action: dict[str, Any]) -> dict[str, Any]:
-    if not action or not (action.get("count") or action.get("held_out") or kind != "campaign"):
-        return {"numbers": [], "list": "", "control": book.say("who.none")}
     count, held = action.get("count") or 0, action.get("held_out") or 0
+    if not count + held:
+        return {"numbers": [], "list": "", "control": book.say("who.none" if kind == "campaign" or not action else "who.empty")}
     shown = {
         "campaign": [(count + held, "eligible"), (count, "treated"), (held, "held")],
         "duty": [(count, "duty"), (0, "held_none")],
@@ -210,7 +219,8 @@ def _who(book: Book, slug: str, kind: str, action: dict[str, Any]) -> dict[str, 
     }[kind]
     numbers = [[book.texts.count(n), book.say(f"who.{key}"), book.say(f"who.{key}_note")] for n, key in shown]
     own = book.optional(f"{slug}.control", **spoken(action))
-    return {"numbers": numbers, "list": clean(action.get("list") or NOTHING), "control": own or book.say(f"who.{kind}_control")}
+    said = [own or book.say(f"who.{kind}_control"), *([book.say("who.no_limit")] if kind == "campaign" and not book.shop.capacity else [])]
+    return {"numbers": numbers, "list": clean(action.get("list") or NOTHING), "control": " ".join(said)}
 
 
 def spoken(action: dict[str, Any]) -> dict[str, Any]:
@@ -223,6 +233,8 @@ def _know(book: Book, measure: Measure | None, action: dict[str, Any]) -> dict[s
     """The plan in words, with what it can show; a round that is running already keeps its own reading date."""
     if measure is None:
         return {"text": book.say("know.none"), "rows": [], "verdict": ""}
+    if _idle(measure, action):
+        return {"text": book.say("know.idle"), "rows": _shown_so_far(book, measure), "verdict": ""}
     texts, read_on = book.texts, action.get("read_on") or measure.read_on
     measure = _for_this_round(measure, action)
     rows = [[book.say("know.read_on"), texts.date(read_on)]] if read_on else []
@@ -238,6 +250,12 @@ def _know(book: Book, measure: Measure | None, action: dict[str, Any]) -> dict[s
         "rows": rows + _shown_so_far(book, measure),
         "verdict": " ".join(found),
     }
+
+
+def _idle(measure: Measure, action: dict[str, Any]) -> bool:
+    """Whether a list was asked for and nobody is on it, so that no round begins."""
+    drawn = [action.get(name) for name in ("count", "held_out", "read_on")]
+    return bool(action) and measure.design == "holdout" and not any(drawn)
 
 
 def _for_this_round(measure: Measure, action: dict[str, Any]) -> Measure:

@@ -203,7 +203,8 @@ class Study:
         head = self.candidates.head(rows)
         reasons = [self.texts.say(row.reason, **row.arguments) for row in head.itertuples()]
         stake = [self.texts.money(value) for value in head["value_at_stake"]]
-        shown = {"who": head["pseudonym"].to_numpy(), "why": reasons, "at stake": stake, "by": head["channel"].to_numpy()}
+        amount = self.texts.say(worth.own(self.texts, self.slug, "lists.column.at_stake")).lower()
+        shown = {"who": head["pseudonym"].to_numpy(), "why": reasons, amount: stake, "by": head["channel"].to_numpy()}
         return pd.DataFrame(shown, index=pd.Index(head["rank"], name="rank"))
 
     def plan(self) -> Any:

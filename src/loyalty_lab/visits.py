@@ -17,6 +17,7 @@ ENOUGH = 20
 SERVED = ["order_id", "channel", "branch_id", "staff_id", "category"]
 
 
+@records.once
 def visits(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Return one row for each customer and purchase day to the cutoff.
 
@@ -64,6 +65,32 @@ def unusually_large(days: pd.DataFrame, cutoff: date) -> pd.Series:
     """
     year = days.loc[periods.within(days["day"], periods.year_to(cutoff)), "spend"]
     return days["spend"] > (year.quantile(1 - 1 / ENOUGH, interpolation="lower") if len(year) >= ENOUGH else float("inf"))
+
+
+def main_category(shop: Shop, days: pd.Series) -> pd.Series:
+    """Return the category on which each customer spent most on one day; that of the day's first order where no line names one.
+
+    Parameters
+    ----------
+    shop : Shop
+    days : pandas.Series
+        One day for each customer, index `customer_id`.
+
+    Examples
+    --------
+    >>> from loyalty_lab.shop import Shop, ShopSettings
+    >>> orders = pd.DataFrame({"order_id": ["1"], "customer_id": ["a"], "ordered_at": pd.to_datetime(["2026-03-01"]), "net_amount": [5.0]})
+    >>> lines = pd.DataFrame({"order_id": ["1", "1"], "line": [1, 2], "category": ["bread", "tea"], "net_amount": [2.0, 3.0]})
+    >>> shop = Shop(ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London"), {"orders": orders, "order_lines": lines})
+    >>> main_category(shop, pd.Series({"a": pd.Timestamp("2026-03-01")})).tolist()
+    ['tea']
+    """
+    orders, lines = records.of(shop, "orders"), records.of(shop, "order_lines")
+    orders = orders[(orders["net_amount"] > 0) & (orders["ordered_at"].dt.normalize() == orders["customer_id"].map(days))]
+    spent = lines.merge(orders[["order_id", "customer_id"]], on="order_id").groupby(["customer_id", "category"])["net_amount"].sum()
+    most = spent.round(4).sort_values(ascending=False, kind="stable").reset_index("category")["category"]
+    first = orders.sort_values(["ordered_at", "order_id"]).drop_duplicates("customer_id").set_index("customer_id")["category"]
+    return most[~most.index.duplicated()].reindex(days.index).fillna(first.reindex(days.index))
 
 
 def _first_orders(shop: Shop, cutoff: date) -> pd.DataFrame:

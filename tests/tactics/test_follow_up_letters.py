@@ -7,6 +7,7 @@ import pytest
 from sample_results import nothing_unsaid
 
 from loyalty_lab.candidates import COLUMNS
+from loyalty_lab.language import Texts
 from loyalty_lab.shop import Shop, ShopSettings
 from loyalty_lab.study import demo_run
 from loyalty_lab.tactics import follow_up_letters
@@ -126,3 +127,27 @@ def test_every_sentence_about_the_demo_can_be_said(run):
     assert [figure.id for figure in found.figures] == ["replies"]
     assert study.candidates["rank"].tolist() == list(range(1, len(study.candidates) + 1))
     assert study.result().status == "ready"
+
+
+def test_two_purchases_on_following_days_are_no_rhythm():
+    orders = purchases(a=["2026-01-01", "2026-01-02"], b=["2025-12-01", "2026-01-01", "2026-02-01"], c=["2026-01-15"])
+    listed = follow_up_letters.act(shop_of(orders), CUTOFF, forecast_of(a=(0.5, 30.0), b=(0.5, 20.0), c=(0.5, 10.0)))
+
+    assert [reason.rpartition(".")[2] for reason in listed["reason"]] == ["twice", "away", "once"]
+    assert [told["rhythm"] for told in listed["arguments"]] == [16, 31, 16]
+    assert "others come every 16 days" in Texts("en").say(listed["reason"].iloc[0], **listed["arguments"].iloc[0])
+
+
+def test_who_comes_daily_comes_every_day():
+    orders = purchases(a=["2026-01-01", "2026-01-02", "2026-01-03"])
+    row = follow_up_letters.act(shop_of(orders), CUTOFF, forecast_of(a=(0.5, 30.0))).iloc[0]
+
+    assert "usually comes every day." in Texts("en").say(row["reason"], **row["arguments"])
+
+
+@pytest.mark.parametrize(("language", "blame"), [("en", "keeps no record"), ("tr", "tutmuyor"), ("bn", "রাখা হয় না"), ("hy", "չի գրանցում")])
+def test_a_shop_without_letters_among_its_exports_is_not_told_that_it_keeps_no_record(language, blame):
+    found = follow_up_letters.diagnose(shop_of(purchases(a=LATE)), CUTOFF)
+
+    assert found.messages[1].key == "follow-up-letters.stand.orders"
+    assert blame not in Texts(language).say(found.messages[1])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from tactic_shops import CUTOFF, chain, forecast_of, frame, shop_of
 
+from loyalty_lab import segments
 from loyalty_lab.demo.words import words
 from loyalty_lab.tactics import ideal_customer
 
@@ -181,3 +182,12 @@ def test_in_the_chain_those_who_live_far_off_are_fewer_among_the_best_and_how_ot
     assert regions.loc[far, "raw"].max() < regions.loc[~far, "raw"].min()
     assert low < 1
     assert not found.tables["traits"].query("attribute == 'branch_id'")["shown"].any()
+
+
+def test_the_first_category_is_one_for_the_profile_and_for_the_segments():
+    shop, cutoff, _ = chain()
+    ours = ideal_customer.newcomers(shop, cutoff)["category"]
+    theirs = segments._first_purchase(shop, cutoff)["category"].reindex(ours.index)
+
+    assert ours.notna().any()
+    assert ours.equals(theirs)

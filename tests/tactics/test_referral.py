@@ -5,7 +5,6 @@ import pytest
 from tactic_shops import CUTOFF, chain, forecast_of, frame, purchases, shop_of
 
 from loyalty_lab.tactics import referral
-from loyalty_lab.visits import visits
 
 OFTEN = [f"2025-12-{day:02d}" for day in range(1, 7)]
 
@@ -106,7 +105,7 @@ def test_a_group_of_two_senders_makes_no_percentage_of_its_own():
 def test_friends_of_good_customers_are_good_customers_and_so_the_gap_counts_for_nothing():
     """Hidden warmth goes with being sent and with coming back: the adjusted gap is clear of the truth, which is nought."""
     shop, cutoff, truth = chain()
-    followed = referral.friends_against_others(shop, cutoff, visits(shop, cutoff))
+    followed = referral.friends_against_others(shop, cutoff)
     said = followed.said("referral")[0]
     forecast = pd.DataFrame(
         {"churn_probability": 0.5, "save_value": 9.0, "customer_lifetime_value": 8.0}, index=shop.customers["customer_id"]

@@ -76,6 +76,8 @@ def test_where_no_answer_was_ever_noted_nothing_is_said_of_answers():
 
     assert [message.key for message in found.messages] == ["reviews.headline.unnoted", "reviews.stand.unnoted"]
     assert [found.facts[name].value for name in ("replied", "return_better", "return_worse")] == [None] * 3
+    assert "stars or fewer is counted as waiting for one. The list names" in Texts("en").say(found.messages[1]), "as the list does"
+    assert len(reviews.act(shop, CUTOFF, forecast_of(a=(0.5, 10.0)))) == found.facts["open"].value
     worth = reviews.value(shop, CUTOFF, forecast_of(a=(0.5, 10.0)))
     assert worth.value.high is None
     assert worth.rows["value"].isna().all()

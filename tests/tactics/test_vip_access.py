@@ -8,6 +8,8 @@ import pytest
 from sample_results import nothing_unsaid
 from tactic_shops import CUTOFF, chain, forecast_of, frame, purchases, shop_of, the_demo
 
+from loyalty_lab import worth
+from loyalty_lab.language import LOCALES, Texts
 from loyalty_lab.results import spoken
 from loyalty_lab.tactics import vip_access
 
@@ -138,3 +140,19 @@ def test_every_sentence_about_the_demo_can_be_said():
     assert [figure.id for figure in study.findings.figures] == ["away", "previews"]
     assert spoken(study.findings.facts)["jump"] is None, "few stand near the line of a corner shop"
     assert study.result().status == "ready"
+
+
+def test_the_list_is_ordered_by_the_amount_it_shows():
+    run = the_demo()
+    listed = vip_access.act(run.shop, run.cutoff, run.forecast)
+
+    assert listed["value_at_stake"].is_monotonic_decreasing
+    assert listed["value_at_stake"].iloc[0] > 0
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_what_is_expected_of_a_guest_is_not_called_at_stake(language):
+    texts = Texts(language)
+    heads = {texts.say(worth.own(texts, slug, "lists.column.at_stake")) for slug in ("vip-access", "thank-and-gift", "answer-fast")}
+
+    assert len(heads) == 3

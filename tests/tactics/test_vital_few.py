@@ -81,6 +81,7 @@ def test_a_best_customer_without_a_rhythm_is_held_against_that_of_the_shop():
     rows = [("a", "2026-01-01", 100.0)] + [("b", day, 1.0) for day in ("2026-03-11", "2026-03-21")]
     listed = vital_few.act(shop_of(*rows), CUTOFF, forecast_of(a=(0.5, 80.0), b=(0.5, 1.0)))
     assert listed["arguments"].tolist() == [{"days": 89, "rhythm": 10}]
+    assert "others come every 10 days" in Texts("en").say(listed["reason"].iloc[0], **listed["arguments"].iloc[0])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from loyalty_lab.errors import InputError
 from loyalty_lab.intake import cells, fields, identities, words
 from loyalty_lab.intake.formats import Columns, Profile, profiles
 from loyalty_lab.intake.reading import Export, header_of, look
+from loyalty_lab.language import LOCALES, catalogue
 from loyalty_lab.shop import ShopSettings, new_folder
 
 MAPPED, MAPPED_LINES = "mapped", "mapped-lines"
@@ -233,6 +234,11 @@ def _guess_from_cells(export: Export, header: list[str], columns: Columns, by_li
             columns["net_amount"] = f"?{name}"
 
 
+def _language(currency: str | None) -> str:
+    """The language of a country that pays in this currency, where we have its texts; else English."""
+    return next((each for each in LOCALES if catalogue(each)["language"]["currency"] == currency), "en")
+
+
 def settings_text(name: str, understood: list[Understood]) -> str:
     """Return the text of shop.toml; it is checked against the settings before it is written."""
     known = words.vocabulary()["currency"]
@@ -242,7 +248,7 @@ def settings_text(name: str, understood: list[Understood]) -> str:
         f"name = {_quoted(name.replace('-', ' ').replace('_', ' ').title() or 'Shop')}",
         f"currency = {_quoted(currency or 'EUR')}" + ("" if currency else "             # please check"),
         f"timezone = {_quoted(zone or 'UTC')}" + ("" if zone else "             # please check, such as Europe/London"),
-        f'languages = ["{known["language"].get(currency, "en")}"]           # en, tr, bn, hy',
+        f'languages = ["{_language(currency)}"]           # {", ".join(LOCALES)}',
         "margin = 0.30                # of net sales, where an order has no margin of its own: please check",
         "",
         "[cost]                       # one contact; the break-even needs it",

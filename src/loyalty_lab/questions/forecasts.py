@@ -25,6 +25,7 @@ def churn(run: Run) -> Findings:
     backtest, forecast = run.backtest, run.forecast
     facts, calibration = _churn_facts(backtest, forecast), backtest["calibration"]
     args = spoken(facts) | {"horizon_days": run.horizon_days, "model": backtest["chosen"], "cutoffs": len(backtest["cutoffs"])}
+    args["n"] = args["cutoffs"]  # chooses the plural form
     args |= {"reason": backtest["reason"]["key"], "cutoff": run.cutoff, "until": run.cutoff + timedelta(days=run.horizon_days)}
     args |= {"tested_days": backtest["tested_days"]}
     variant, looked_at = _variant(backtest), _drivers(run)

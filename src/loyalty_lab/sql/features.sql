@@ -1,5 +1,6 @@
 -- One row per customer who has bought by the cutoff: what the purchase history says, and nothing later.
--- Gaps are whole days; logarithms are rounded to nine decimals before they are summed, so that sums are exact.
+-- Gaps are whole days. Logarithms are rounded to whole billionths before they are squared or summed: sums are exact, and the last bit
+-- of a logarithm, in which databases differ, is in none of them.
 -- Windows are counted in horizons: half of one, a whole one, two, and the same days a year before.
 with lines as (
   select customer_id,
@@ -20,10 +21,8 @@ with lines as (
   from days
 ), logs as (
   select customer_id, day, spend, age, gap,
-         cast(ln(cast(spend as double)) as decimal(18, 9)) as log_spend,
-         cast(ln(cast(gap as double)) as decimal(18, 9)) as log_gap,
-         cast(ln(cast(gap as double)) * ln(cast(gap as double)) as decimal(18, 9)) as log_gap_square,
-         cast(ln(cast(spend as double)) * ln(cast(spend as double)) as decimal(18, 9)) as log_spend_square
+         round(ln(cast(spend as double)) * 1000000000) as log_spend,
+         round(ln(cast(gap as double)) * 1000000000) as log_gap
   from visits
 )
 select customer_id,
@@ -37,8 +36,8 @@ select customer_id,
        cast(median(gap) as double) as gap_median,
        coalesce(max(gap), 0) as gap_longest,
        coalesce(arg_max(gap, day), 0) as gap_last,
-       cast(coalesce(sum(log_gap), 0) as double) as log_gap_sum,
-       cast(coalesce(sum(log_gap_square), 0) as double) as log_gap_squares,
+       cast(coalesce(sum(cast(log_gap as bigint)), 0) as double) / cast(1000000000 as double) as log_gap_sum,
+       cast(coalesce(sum(cast(round(log_gap * log_gap / cast(1000000000 as double)) as bigint)), 0) as double) / cast(1000000000 as double) as log_gap_squares,
        sum(case when 2 * age < $horizon_days then 1 else 0 end) as orders_half,
        sum(case when age < $horizon_days then 1 else 0 end) as orders_whole,
        sum(case when age < 2 * $horizon_days then 1 else 0 end) as orders_double,
@@ -46,8 +45,8 @@ select customer_id,
        sum(case when age >= 365 - $horizon_days and age < 365 then 1 else 0 end) as orders_last_year,
        cast(sum(case when age < $horizon_days then spend else 0 end) as double) as spend_whole,
        cast(sum(spend) as double) as spend_total,
-       cast(sum(log_spend) as double) as log_spend_sum,
-       cast(sum(log_spend_square) as double) as log_spend_squares,
+       cast(sum(cast(log_spend as bigint)) as double) / cast(1000000000 as double) as log_spend_sum,
+       cast(sum(cast(round(log_spend * log_spend / cast(1000000000 as double)) as bigint)) as double) / cast(1000000000 as double) as log_spend_squares,
        cast(arg_min(spend, day) as double) as first_spend,
        cast(arg_max(spend, day) as double) as last_spend
 from logs

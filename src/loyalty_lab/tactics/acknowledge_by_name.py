@@ -106,6 +106,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people, "counter", at_stake="save_value")
 
 
+@records.once
 def _served(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Visits at which there was somebody to greet: `greeted` (missing where nobody wrote it down) and `hours`, the part of the day."""
     days, register = visits(shop, cutoff), records.register(shop)
@@ -213,9 +214,7 @@ def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame, served: pd.DataFra
     when, times = _usual(year, "hours", last.index)
     when = when.where(times / counts >= MOSTLY).fillna("any")
     last = last.assign(when=when, branch_id=_usual(year, "branch_id", last.index)[0])
-    register = records.of(shop, "customers")
-    forbidden = set(register.loc[register["consent_profile"].eq(False), "customer_id"])
-    people = candidates.willing(shop, cutoff, last[~last.index.isin(forbidden)])
+    people = candidates.willing(shop, cutoff, candidates.without_refused_notes(shop, last))
     return candidates.ranked(people, forecast, by="save_value")
 
 

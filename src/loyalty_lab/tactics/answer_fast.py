@@ -71,6 +71,7 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     return worth.of_experience(SLUG, shop, slow_against_fast(shop, cutoff), slow, forecast)
 
 
+@records.once
 def slow_against_fast(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare questions whose first reply took longer than a day with the others, by whether the customer came back in 90 days.
 
@@ -100,6 +101,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people, "phone", at_stake="save_value")
 
 
+@records.once
 def _tickets(shop: Shop, cutoff: date) -> pd.DataFrame:
     """All tickets with known customers: `wait` so far in days, `replied`, `open`, `overdue`."""
     end = pd.Timestamp(cutoff) + DAY

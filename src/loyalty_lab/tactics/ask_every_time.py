@@ -82,6 +82,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people, "phone", at_stake="save_value")
 
 
+@records.once
 def low_against_others(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare answers with a low mark to the others, by whether the customer came back within 90 days; the silent are in neither."""
     answers = _asked(shop).query("answered")
@@ -147,6 +148,7 @@ def by_period(at: pd.Series, best: pd.Series) -> tuple[str, pd.DataFrame]:
     return kind, chart.reset_index(drop=True).assign(start=chart.index.to_timestamp().to_numpy())
 
 
+@records.once
 def _asked(shop: Shop) -> pd.DataFrame:
     """Everybody who was asked: `answered` (and the `day`), `best` (mark for the goods), `low` (mark for anything)."""
     asked = records.of(shop, "surveys")

@@ -89,6 +89,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people.assign(arguments=told), "phone", at_stake="save_value")
 
 
+@records.once
 def rough_against_smooth(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare questions handed on twice or opened again with the others, by whether the customer came back in 90 days.
 
@@ -106,6 +107,7 @@ def rough_against_smooth(shop: Shop, cutoff: date) -> experiences.Followed:
     return experiences.follow(shop, cutoff, tickets, "rough", better=False, also=["category", "wait"])
 
 
+@records.once
 def _tickets(shop: Shop) -> pd.DataFrame:
     """Questions of known customers: whether `settled`, at the `first` contact, `rough` (handed on twice, opened again), by bot `alone`."""
     tickets = records.of(shop, "tickets")

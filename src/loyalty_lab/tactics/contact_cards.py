@@ -108,6 +108,7 @@ def _first_visits(days: pd.DataFrame, calls: pd.DataFrame, cutoff: date) -> pd.D
     return found.assign(quoted=found["called"].notna())
 
 
+@records.once
 def _without_card(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Customers who never quoted a card and may need one, each for the weightiest reason: `reason`, `visit` so far, `spend` on a day."""
     days = visits(shop, cutoff)

@@ -57,7 +57,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     1.0
     """
     every, window = _returns(shop, cutoff), year_to(cutoff)
-    year, followed = every[within(every["requested_at"], window)], _followed(shop, cutoff, every)
+    year, followed = every[within(every["requested_at"], window)], refused_against_accepted(shop, cutoff)
     why, curve = _why(year), _curve(year)
     facts = _facts(shop, year, cutoff) | _money(every, curve) | _reasons(why) | _who(year) | followed.facts
     variant = "none" if year.empty else "owed" if facts["owed"].value else "clear"
@@ -75,7 +75,8 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     """
     every = _returns(shop, cutoff)
     refused = every[every["refused"] & within(every["requested_at"], year_to(cutoff)) & every["customer_id"].notna()]
-    found = worth.of_experience(SLUG, shop, _followed(shop, cutoff, every), refused["customer_id"], forecast, assumptions=("goods",))
+    followed = refused_against_accepted(shop, cutoff)
+    found = worth.of_experience(SLUG, shop, followed, refused["customer_id"], forecast, assumptions=("goods",))
     return _less(found, float(refused["amount"].sum()))
 
 
@@ -97,6 +98,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people.assign(reason=reasons, arguments=told), "phone", at_stake="save_value")
 
 
+@records.once
 def refused_against_accepted(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare refused returns with accepted ones, by whether the customer bought again within 90 days of the decision.
 
@@ -106,16 +108,14 @@ def refused_against_accepted(shop: Shop, cutoff: date) -> experiences.Followed:
     >>> refused_against_accepted(demo.make(customers=60).shop(), date(2026, 10, 31)).grade
     'D'
     """
-    return _followed(shop, cutoff, _returns(shop, cutoff))
-
-
-def _followed(shop: Shop, cutoff: date, every: pd.DataFrame) -> experiences.Followed:
+    every = _returns(shop, cutoff)
     decided = every[every["refused"] | every["accepted"]]
     return experiences.follow(
         shop, cutoff, decided.assign(at=decided["decided_on"]), "refused", better=False, also=["reason", "amount"]
     )  # fmt: skip
 
 
+@records.once
 def _returns(shop: Shop, cutoff: date) -> pd.DataFrame:
     """All returns: `refused`, `accepted`, `paid`, days of `wait` so far, `settled_at`; `open`, `forgotten`, `owed` money or a decision."""
     made, end = records.of(shop, "returns"), pd.Timestamp(cutoff) + DAY

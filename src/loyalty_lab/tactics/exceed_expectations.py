@@ -58,7 +58,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     asked = _asked(shop)
     year, by_mark = _answers(asked)[lambda rows: within(rows["at"], year_to(cutoff))], _by_mark(shop, asked, cutoff)
     groups = {name: proportions.by_group(year[name], year["full"]) for name in ("branch_id", "staff_id")}
-    followed, unhappy = _compared(shop, _answers(asked), cutoff), _unrecovered(shop, asked, cutoff)
+    followed, unhappy = low_against_content(shop, cutoff), _unrecovered(shop, asked, cutoff)
     facts = _mark_facts(year, asked, cutoff) | _group_facts(groups, year) | _return_facts(shop, asked, cutoff) | followed.facts
     facts |= {"promises_kept": waits.promises_kept(shop, cutoff), "open": Fact(value=len(unhappy), unit="count", n=len(year))}
     promise = "unknown" if facts["promises_kept"].value is None else "known"
@@ -80,7 +80,7 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     low = answers.loc[(answers["worst"] < CONTENT) & within(answers["at"], year_to(cutoff)), "customer_id"]
     day, kept = worth.cost_of(shop, "training_day"), forecast["save_value"].reindex(low.unique()).mean()
     rows = [("training_day", day / kept, "count")] if day is not None and kept > 0 else []
-    return worth.of_experience(SLUG, shop, _compared(shop, answers, cutoff), low, forecast, rows=rows, assumptions=("answered_only",))
+    return worth.of_experience(SLUG, shop, low_against_content(shop, cutoff), low, forecast, rows=rows, assumptions=("answered_only",))
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -95,6 +95,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people, candidates.preferred(shop, people, otherwise="phone"), at_stake="save_value")
 
 
+@records.once
 def low_against_content(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare answers with a three or less for anything with those of fours and fives, by whether the customer came within 90 days.
 
@@ -106,15 +107,12 @@ def low_against_content(shop: Shop, cutoff: date) -> experiences.Followed:
     >>> low_against_content(demo.make(customers=60).shop(), date(2026, 10, 31)).grade
     'D'
     """
-    return _compared(shop, _answers(_asked(shop)), cutoff)
-
-
-def _compared(shop: Shop, answers: pd.DataFrame, cutoff: date) -> experiences.Followed:
-    answers = answers.assign(low=answers["worst"] < CONTENT)
+    answers = _answers(_asked(shop)).assign(low=lambda answers: answers["worst"] < CONTENT)
     found = experiences.follow(shop, cutoff, answers, "low", better=False, also=["branch_id", "channel"])
     return found if found.comparison else replace(found, facts=found.facts | {"return_gap": Fact(value=None, unit="share")})
 
 
+@records.once
 def _asked(shop: Shop) -> pd.DataFrame:
     """Everybody who was asked, with the branch, staff and channel of the order, and the lowest mark given (`worst`)."""
     asked = records.of(shop, "surveys")

@@ -60,7 +60,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     (0.0, 3.0)
     """
     every = _deliveries(shop, cutoff)
-    followed = _followed(shop, cutoff, every)
+    followed = late_against_on_time(shop, cutoff)
     due, curve = _due(every, year_to(cutoff)), _curve(every, year_to(cutoff))
     where = _where(due)
     owed = _owed(shop, every, cutoff)["customer_id"].nunique()
@@ -85,7 +85,7 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     due = _due(every, year_to(cutoff))
     late = due[due["late"] & due["customer_id"].notna()]
     fees = [("fees", float(late["fee"].sum()), "money")] if late["fee"].notna().any() else []
-    return worth.of_experience(SLUG, shop, _followed(shop, cutoff, every), late["customer_id"], forecast, rows=fees)
+    return worth.of_experience(SLUG, shop, late_against_on_time(shop, cutoff), late["customer_id"], forecast, rows=fees)
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -102,6 +102,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people.assign(reason=reason, arguments=told), "phone", at_stake="save_value")
 
 
+@records.once
 def late_against_on_time(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare deliveries that came late with those in time, by whether the customer bought again within 90 days of the day promised.
 
@@ -113,14 +114,11 @@ def late_against_on_time(shop: Shop, cutoff: date) -> experiences.Followed:
     >>> late_against_on_time(demo.make(customers=60).shop(), date(2026, 10, 31)).grade
     'D'
     """
-    return _followed(shop, cutoff, _deliveries(shop, cutoff))
-
-
-def _followed(shop: Shop, cutoff: date, every: pd.DataFrame) -> experiences.Followed:
-    due = every[every["is_due"]]
+    due = _deliveries(shop, cutoff)[lambda every: every["is_due"]]
     return experiences.follow(shop, cutoff, due.assign(at=due["promised_at"]), "late", better=False, also=["region", "method"])
 
 
+@records.once
 def _deliveries(shop: Shop, cutoff: date) -> pd.DataFrame:
     """All deliveries of orders that count: `region`, `arrived`, `days` to the door so far, `late`, `days_late`, `forgotten`, `is_due`."""
     made, end = records.of(shop, "deliveries"), pd.Timestamp(cutoff) + DAY

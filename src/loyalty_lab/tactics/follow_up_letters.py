@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import candidates, worth
-from loyalty_lab.customers import days_since_last, letters_sent, own_rhythm
+from loyalty_lab import candidates, customers, records, worth
 from loyalty_lab.periods import Window, within, year_to
 from loyalty_lab.proportions import share, wilson
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
@@ -59,7 +58,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
         "overdue": Fact(value=int(away["overdue"].sum()), unit="count", n=len(away)),
         "overdue_share": share(int(away["overdue"].sum()), len(away), None),
     }
-    sent = letters_sent(shop)
+    sent = customers.letters_sent(shop)
     templates = pd.DataFrame(columns=["template", "sent", "answered", "share", "low", "high"])
     if not sent.empty:
         facts |= _contact_facts(shop, away, sent, year_to(cutoff))
@@ -91,8 +90,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
         {"days": int(person.days), "rhythm": max(1, round(person.rhythm)), "template": next_template(used.get(person.Index, []), letters)}
         for person in people.itertuples()
     ]
-    people = people.assign(reason=people["has_rhythm"].map({True: "away", False: "once"}), arguments=arguments)
-    return candidates.listed(SLUG, people, candidates.preferred(shop, people))
+    return candidates.listed(SLUG, people.assign(arguments=arguments), candidates.preferred(shop, people))
 
 
 def next_template(used: list[str], letters: Sequence[str] = TEMPLATES) -> str:
@@ -109,15 +107,11 @@ def next_template(used: list[str], letters: Sequence[str] = TEMPLATES) -> str:
     return fresh[0] if fresh else min(letters, key=lambda letter: len(used) - used[::-1].index(letter))
 
 
+@records.once
 def _away(shop: Shop, cutoff: date) -> pd.DataFrame:
-    """One row per customer: days away, rhythm (the shop's median where there is none of their own), overdue or not."""
-    days, rhythm = days_since_last(shop.orders, cutoff), own_rhythm(shop.orders, cutoff)
-    away = pd.DataFrame({"days": days, "rhythm": rhythm.reindex(days.index)})
-    away["has_rhythm"] = away["rhythm"].notna()
-    if away["has_rhythm"].any():
-        away["rhythm"] = away["rhythm"].fillna(away["rhythm"].median())
-    away["overdue"] = away["days"] > AWAY * away["rhythm"]
-    return away
+    """One row per customer: days away, rhythm (the shop's where there is none of their own), overdue or not."""
+    away = customers.away(shop.orders, cutoff)
+    return away.assign(overdue=away["days"] > AWAY * away["rhythm"])
 
 
 def _candidates(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
@@ -184,7 +178,7 @@ def _best(templates: pd.DataFrame) -> dict:
 
 def _used_templates(shop: Shop) -> dict[str, list[str]]:
     """What each customer was sent, in order; what thanked or invited them has letters of its own."""
-    sent = letters_sent(shop)
+    sent = customers.letters_sent(shop)
     if "template_id" not in sent.columns:
         return {}
     letters = sent.dropna(subset=["template_id"])

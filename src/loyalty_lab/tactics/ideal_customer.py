@@ -11,7 +11,8 @@ import pandas as pd
 from loyalty_lab import candidates, periods, proportions, ratios, records, segments, worth
 from loyalty_lab.periods import last_days, within, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, Value, spoken
-from loyalty_lab.visits import visits
+from loyalty_lab.segments import best_fifth
+from loyalty_lab.visits import main_category, visits
 from loyalty_lab.worth import Worth
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 SLUG = "ideal-customer"
 HALF_YEAR = 182
 NEW_DAYS, A_MONTH = 60, 31
-BEST = 0.8
 ENOUGH = 20
 QUARTERS = 4
 SHIFT = 0.1
@@ -73,7 +73,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
         "new_customer": Fact(value=shop.settings.cost.get("new_customer"), unit="money"),
         "written_on": Fact(value=len(pool), unit="count"),
         "traits": Fact(value=int(made["traits"]["shown"].sum()), unit="count", n=len(made["traits"])),
-        **_check(alike[since.index], top(since["later"])),
+        **_check(alike[since.index], best_fifth(since["later"])),
         "drifted": Fact(value=int(made["quarters"]["apart"].sum()), unit="count", n=len(made["quarters"])),
         "alike": Fact(value=int(lately.sum()), unit="count", n=len(lately)),
     }
@@ -112,17 +112,17 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     Best first by likeness, which knows nothing of where people live; then by what keeping them is worth.
     """
     people = newcomers(shop, cutoff)
-    pool, register = _profiled(people, cutoff), records.of(shop, "customers")
-    forbidden = set(register.loc[register["consent_profile"].eq(False), "customer_id"])
+    pool = _profiled(people, cutoff)
     parts = _likeness(pool, people)
-    chosen = _alike(pool, parts) & within(people["first"], last_days(cutoff, NEW_DAYS)) & ~people.index.isin(forbidden)
-    lately = people.assign(reason=_strongest(parts), unlike=-parts.sum(axis=1).round(6))[chosen]
-    lately = candidates.ranked(lately[lately["reason"].notna()], forecast, first=["unlike"], by="save_value")
+    chosen = _alike(pool, parts) & within(people["first"], last_days(cutoff, NEW_DAYS))
+    lately = people.assign(reason=_strongest(parts), unlike=-parts.sum(axis=1).round(6))[chosen].dropna(subset=["reason"])
+    lately = candidates.ranked(candidates.without_refused_notes(shop, lately), forecast, first=["unlike"], by="save_value")
     days = (pd.Timestamp(cutoff) - lately["first"]).dt.days
     told = [{"days": int(n), "level": row[row["reason"]]} for n, (_, row) in zip(days, lately.iterrows(), strict=True)]
     return candidates.listed(SLUG, lately.assign(arguments=told), "counter", at_stake="save_value")
 
 
+@records.once
 def newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Return every customer with how they began and what they left in the half year from then.
 
@@ -138,21 +138,10 @@ def newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
     first = days[days["visit"].eq(1)].set_index("customer_id").rename(columns={"day": "first"})
     within_half = (days["day"] - days["customer_id"].map(first["first"])).dt.days < HALF_YEAR
     margin = days[within_half].groupby("customer_id")["margin"].sum().reindex(first.index)
-    category = _main_category(shop, first["first"]).reindex(first.index).fillna(first["category"])
-    source = first["channel"].mask(first.index.isin(_sent(shop)), "friend").fillna("unknown")
+    category = main_category(shop, first["first"])
+    source = first["channel"].mask(first.index.isin(records.sent_by_friends(shop)), "friend").fillna("unknown")
     made = first[["first", "channel", "branch_id"]].assign(category=category, source=source, margin=margin)
     return made.assign(later=margin - first["margin"])[~first.index.isin(_known_before(shop, first["first"]))]
-
-
-def top(values: pd.Series) -> pd.Series:
-    """Return who stands in the upper fifth; equals stand or fall together (the rule of `segments.rfm`).
-
-    Examples
-    --------
-    >>> top(pd.Series([1.0, 2.0, 3.0, 4.0, 9.0])).tolist(), top(pd.Series([2.0, 2.0])).tolist()
-    ([False, False, False, False, True], [False, False])
-    """
-    return (values.rank() - 0.5) >= BEST * len(values)
 
 
 def stability(new: pd.DataFrame, best: pd.DataFrame, pool: pd.DataFrame) -> tuple[float, float]:
@@ -178,19 +167,6 @@ def stability(new: pd.DataFrame, best: pd.DataFrame, pool: pd.DataFrame) -> tupl
     return index, float(chdtri(freedom, 0.05 / QUARTERS)) * (1 / len(new) + 1 / len(best))
 
 
-def _main_category(shop: Shop, first: pd.Series) -> pd.Series:
-    orders, lines = records.of(shop, "orders"), records.of(shop, "order_lines")
-    orders = orders[orders["ordered_at"].dt.normalize() == orders["customer_id"].map(first)]
-    spent = lines.merge(orders[["order_id", "customer_id"]], on="order_id").groupby(["customer_id", "category"])["net_amount"].sum()
-    most = spent.round(4).sort_values(ascending=False, kind="stable").reset_index("category")["category"]
-    return most[~most.index.duplicated()]
-
-
-def _sent(shop: Shop) -> set[str]:
-    register = records.of(shop, "customers")
-    return set(records.of(shop, "referrals")["referred_id"].dropna()) | set(register.loc[register["referred_by"].notna(), "customer_id"])
-
-
 def _known_before(shop: Shop, first: pd.Series) -> pd.Index:
     """Old customers whose earlier purchases are not on record."""
     joined = records.register(shop)["joined_at"]
@@ -206,7 +182,7 @@ def _ripe(people: pd.DataFrame, cutoff: date) -> pd.DataFrame:
 def _profiled(people: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     """Whom the profile is written on: those whose half year was over a year ago; nobody where they are too few to tell."""
     pool = _ripe(people, periods.year_before(cutoff))
-    pool = pool.assign(best=top(pool["later"]))
+    pool = pool.assign(best=best_fifth(pool["later"]))
     return pool if len(pool) >= ENOUGH and pool["best"].any() else pool.iloc[:0]
 
 
@@ -235,7 +211,7 @@ def _alike(pool: pd.DataFrame, parts: pd.DataFrame) -> pd.Series:
     """Who resembles the best as much as the upper fifth of those the profile was written on."""
     likeness = parts.sum(axis=1).round(6)
     own = likeness[pool.index]
-    return likeness >= (own[top(own)].min() if top(own).any() else np.inf)
+    return likeness >= own[best_fifth(own)].min()  # of nobody: no number, which nobody reaches
 
 
 def _check(alike: pd.Series, best: pd.Series) -> dict[str, Fact]:

@@ -90,6 +90,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people, candidates.preferred(shop, people, "counter"), at_stake="save_value")
 
 
+@records.once
 def _people(shop: Shop, cutoff: date) -> pd.DataFrame:
     """One row for each customer of the year: `visits` in all, `band` by margin of the year, what is known, and what is `missing`."""
     days = visits(shop, cutoff)

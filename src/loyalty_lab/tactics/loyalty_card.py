@@ -59,8 +59,8 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     orders, days = thresholds.baskets(shop), _days(shop, cutoff)
     filled, by_coming = thresholds.filled_baskets(orders), by_how_they_came(orders, days, cutoff)
     facts = _cards(days, cutoff) | _trap(days) | _discounts(by_coming, cutoff) | _prices(shop, _year(orders, cutoff)) | _line(filled)
-    near, without = _near(shop, orders, days, cutoff), _without(days, cutoff)
-    facts |= {name: Fact(value=len(people), unit="count") for name, people in (("near", near), ("without", without))}
+    card = _either(shop, cutoff)["reason"].eq("card")
+    facts |= {name: Fact(value=int(group.sum()), unit="count") for name, group in (("near", ~card), ("without", card))}
     bought = bool(facts["enrolled"].n)
     headline = "none" if not bought else "cards" if by_coming.empty else "discounts"
     return Findings.of(
@@ -80,15 +80,15 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     subsidy, margin = given.get("usual"), float(shop.margin_of(_year(orders, cutoff)).sum())
     more = subsidy / margin if subsidy is not None and margin > 0 else None
     rows = [("subsidy", subsidy, "money"), ("margin", margin, "money"), ("frequency", more, "share")]
-    people = _people(shop, orders, days, cutoff, forecast)
+    people = _people(shop, cutoff, forecast)
     return worth.of_campaign(SLUG, shop, people, cost=("letter", "card"), rows=rows, assumptions=("frequency",))
 
 
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     """List who stands just below a line, and who buys much without a card; most at stake first, only those who may be written to."""
-    people = _people(shop, thresholds.baskets(shop), _days(shop, cutoff), cutoff, forecast)
-    told = [row.dropna().to_dict() for _, row in people[["spend", "line", "missing"]].astype("float64").iterrows()]
-    return candidates.listed(SLUG, people.assign(arguments=told), candidates.preferred(shop, people))
+    people = _people(shop, cutoff, forecast)
+    people = people.assign(arguments=candidates.amounts(people, "spend", "line", "missing"))
+    return candidates.listed(SLUG, people, candidates.preferred(shop, people))
 
 
 def by_how_they_came(orders: pd.DataFrame, days: pd.DataFrame, cutoff: date) -> pd.DataFrame:
@@ -122,6 +122,7 @@ def _year(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     return orders[orders["customer_id"].notna() & within(orders["ordered_at"], year_to(cutoff))]
 
 
+@records.once
 def _days(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Visits: how the customer `came`, the day a `card` was taken if ever, whether 90 days are `over`, whether they were `back` by then."""
     days = visits(shop, cutoff)
@@ -229,8 +230,15 @@ def _without(days: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     return pd.DataFrame({"spend": much, "line": np.nan, "missing": np.nan}).assign(reason="card")
 
 
-def _people(shop: Shop, orders: pd.DataFrame, days: pd.DataFrame, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
-    people = pd.concat([_near(shop, orders, days, cutoff), _without(days, cutoff)])
+@records.once
+def _either(shop: Shop, cutoff: date) -> pd.DataFrame:
+    """Who stands just below a line, then who spends much without a card; some are both."""
+    days = _days(shop, cutoff)
+    return pd.concat([_near(shop, thresholds.baskets(shop), days, cutoff), _without(days, cutoff)])
+
+
+def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
+    people = _either(shop, cutoff)
     return candidates.ranked(candidates.willing(shop, cutoff, people[~people.index.duplicated()]), forecast)
 
 

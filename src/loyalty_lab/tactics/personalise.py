@@ -69,8 +69,8 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     1.0
     """
     bought, newcomers = _bought(shop), _newcomers(shop, cutoff)
-    tested, followed = _tested(bought, cutoff), _followed(shop, cutoff, newcomers)
-    may = Fact(value=len(_may_receive(shop, cutoff, bought)), unit="count", window=year_to(cutoff))
+    tested, followed = _tested(bought, cutoff), met_against_not(shop, cutoff)
+    may = Fact(value=len(_may_receive(shop, cutoff)), unit="count", window=year_to(cutoff))
     facts = _hits(tested) | _service(shop, cutoff) | {"may": may} | followed.facts
     gap = facts["hit_gap"].interval
     variant = "none" if gap is None else "better" if gap[0] > 0 else "worse" if gap[1] < 0 else "same"
@@ -106,7 +106,7 @@ def met_against_not(shop: Shop, cutoff: date) -> experiences.Followed:
     >>> met_against_not(demo.make(customers=60).shop(), date(2026, 10, 31)).grade
     'D'
     """
-    return _followed(shop, cutoff, _newcomers(shop, cutoff))
+    return experiences.follow(shop, cutoff, _newcomers(shop, cutoff), "met", better=True, also=["channel", "branch_id", "spend"])
 
 
 def suggested(bought: pd.DataFrame) -> pd.DataFrame:
@@ -147,6 +147,7 @@ def suggested(bought: pd.DataFrame) -> pd.DataFrame:
     return both.assign(first=first, last=last, visits=visited).sort_index()
 
 
+@records.once
 def _bought(shop: Shop) -> pd.DataFrame:
     """Which kinds of goods each known customer bought on which day; kinds that say too much about somebody are left out."""
     orders = records.of(shop, "orders").drop_duplicates("order_id")
@@ -229,6 +230,7 @@ def _words(facts: dict[str, Fact]) -> dict[str, str]:
     return {f"{part}_said": f"{SLUG}.{part}.{'unknown' if fact.value is None else 'known'}" for part, fact in told.items()}
 
 
+@records.once
 def _newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Newcomers who had not come again by their thirtieth day: from then on `at`, whether the shop had `met` them, `wait` and `came`."""
     days = visits(shop, cutoff)
@@ -246,12 +248,10 @@ def _newcomers(shop: Shop, cutoff: date) -> pd.DataFrame:
     return first.assign(wait=wait.clip(upper=SECOND_VISIT_DAYS).astype("float64"), came=first["came"] & ~late)
 
 
-def _followed(shop: Shop, cutoff: date, newcomers: pd.DataFrame) -> experiences.Followed:
-    return experiences.follow(shop, cutoff, newcomers, "met", better=True, also=["channel", "branch_id", "spend"])
-
-
-def _may_receive(shop: Shop, cutoff: date, bought: pd.DataFrame) -> pd.DataFrame:
+@records.once
+def _may_receive(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Customers of the year who agreed to notes, may be contacted, and have bought enough to suggest something."""
+    bought = _bought(shop)
     lately = bought.loc[within(bought["day"], year_to(cutoff)), "customer_id"]
     register = records.of(shop, "customers")
     agreed = register.loc[register["consent_profile"].fillna(False).astype(bool), "customer_id"]
@@ -260,7 +260,7 @@ def _may_receive(shop: Shop, cutoff: date, bought: pd.DataFrame) -> pd.DataFrame
 
 
 def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
-    return candidates.ranked(_may_receive(shop, cutoff, _bought(shop)), forecast, by="save_value")
+    return candidates.ranked(_may_receive(shop, cutoff), forecast, by="save_value")
 
 
 def _bars(tested: pd.DataFrame) -> pd.DataFrame:

@@ -56,7 +56,7 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     """
     sent, days = _invitations(shop, cutoff), visits(shop, cutoff)
     year, over = sent[within(sent["invited_at"], year_to(cutoff))], sent[sent["invited_at"] + TIME_TO_COME <= pd.Timestamp(cutoff)]
-    followed, by_mood = friends_against_others(shop, cutoff, days), proportions.by_group(over["mood"], over["came"])
+    followed, by_mood = friends_against_others(shop, cutoff), proportions.by_group(over["mood"], over["came"])
     facts = _facts(shop, cutoff, days, year, over) | followed.facts
     variant = "none" if sent.empty else "sent"
     return Findings.of(
@@ -72,7 +72,7 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
     paid, or `reward` of ``[cost]`` in shop.toml; asking costs a letter.
     """
     days, cost = visits(shop, cutoff), worth.cost_of(shop, "letter")
-    people = _people(shop, cutoff, forecast, days)
+    people = _people(shop, cutoff, forecast)
     newcomer, reward = _newcomer_worth(days, cutoff, forecast), _reward(shop)
     gain = None if newcomer is None else newcomer - (reward or 0.0)
     rate = cost / gain if cost is not None and gain and gain > 0 else None
@@ -88,16 +88,15 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
 
     Nobody who invited somebody in the last 180 days, and nobody who said that they would not recommend the shop.
     """
-    people = _people(shop, cutoff, forecast, visits(shop, cutoff))
+    people = _people(shop, cutoff, forecast)
     told = [{"nps": None if pd.isna(nps) else int(nps), "visits": int(n)} for nps, n in zip(people["nps"], people["visits"], strict=True)]
     return candidates.listed(SLUG, people.assign(arguments=told), candidates.preferred(shop, people), at_stake="save_value")
 
 
-def friends_against_others(shop: Shop, cutoff: date, days: pd.DataFrame) -> experiences.Followed:
+def friends_against_others(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare first visits of customers whom a friend has sent with other first visits, by whether a second followed within 90 days."""
-    first = days[days["visit"] == 1]
-    sent = set(records.of(shop, "referrals")["referred_id"].dropna()) | set(records.register(shop)["referred_by"].dropna().index)
-    first = first.assign(at=first["day"], friend=first["customer_id"].isin(sent))
+    first = visits(shop, cutoff)[lambda days: days["visit"] == 1]
+    first = first.assign(at=first["day"], friend=first["customer_id"].isin(records.sent_by_friends(shop)))
     return experiences.follow(shop, cutoff, first, "friend", better=True, also=["channel", "branch_id", "spend"])
 
 
@@ -132,7 +131,7 @@ def _facts(shop: Shop, cutoff: date, days: pd.DataFrame, year: pd.DataFrame, ove
         "top_senders": proportions.share(int(top.sum()), friends),
         "reward": Fact(value=_reward(shop), unit="money", n=int(over["reward_cost"].notna().sum())),
         "new_customer": Fact(value=shop.settings.cost.get("new_customer"), unit="money"),
-        "to_ask": Fact(value=len(_happy(shop, cutoff, days)), unit="count"),
+        "to_ask": Fact(value=len(_happy(shop, cutoff)), unit="count"),
     }
 
 
@@ -150,9 +149,10 @@ def _newcomer_worth(days: pd.DataFrame, cutoff: date, forecast: pd.DataFrame) ->
     return float(first["margin"].mean() + forecast["customer_lifetime_value"].reindex(first.index).mean())
 
 
-def _happy(shop: Shop, cutoff: date, days: pd.DataFrame) -> pd.DataFrame:
+@records.once
+def _happy(shop: Shop, cutoff: date) -> pd.DataFrame:
     """Who has given a reason to be asked, `reason` by the first that holds, and has not invited anybody lately."""
-    people = days.groupby("customer_id").agg(visits=("visit", "max"))
+    people = visits(shop, cutoff).groupby("customer_id").agg(visits=("visit", "max"))
     people = people.join(_answers(shop)) if len(people) else people.assign(nps=pd.NA, csat=pd.NA)
     nps, csat = people["nps"].astype("Float64"), people["csat"].astype("Float64")
     reason = pd.Series(pd.NA, people.index, dtype="str").mask((people["visits"] >= FAITHFUL_VISITS) & nps.isna() & csat.isna(), "faithful")
@@ -163,8 +163,8 @@ def _happy(shop: Shop, cutoff: date, days: pd.DataFrame) -> pd.DataFrame:
     return people.assign(reason=reason, nps=nps)[reason.notna() & ~people.index.isin(lately)]
 
 
-def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
-    people = candidates.willing(shop, cutoff, _happy(shop, cutoff, days))
+def _people(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
+    people = candidates.willing(shop, cutoff, _happy(shop, cutoff))
     order = people["reason"].map({"promoter": 0, "delighted": 1, "faithful": 2})
     return candidates.ranked(people.assign(order=order), forecast, first=["order"], by="save_value")
 

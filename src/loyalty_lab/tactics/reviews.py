@@ -86,6 +86,7 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     return candidates.listed(SLUG, people.assign(reason=reason, arguments=told), "phone", at_stake="save_value")
 
 
+@records.once
 def answered_against_not(shop: Shop, cutoff: date) -> experiences.Followed:
     """Compare reviews answered within two weeks with the others, by whether the author came within 90 days from then.
 
@@ -125,6 +126,7 @@ def to_ask(shop: Shop, cutoff: date) -> pd.Index:
     return candidates.willing(shop, cutoff, left).index
 
 
+@records.once
 def _reviews(shop: Shop) -> pd.DataFrame:
     """All reviews: `low`, `replied`, `prompt` (within two weeks), and `source`: given something, asked, unasked, or not known."""
     rows = records.of(shop, "reviews")

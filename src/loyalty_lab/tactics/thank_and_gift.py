@@ -100,6 +100,7 @@ def thanked_against_not(shop: Shop, cutoff: date) -> experiences.Followed:
     return experiences.follow(shop, cutoff, first, "soon", better=True, also=["channel", "branch_id", "spend"])
 
 
+@records.once
 def _occasions(shop: Shop, cutoff: date, window: periods.Window) -> pd.DataFrame:
     """Visits of a window that deserve a thank-you, with the `reason`: the first one of `REASONS` that holds."""
     days = visits(shop, cutoff)

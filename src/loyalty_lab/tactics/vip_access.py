@@ -102,8 +102,8 @@ def value(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> Worth:
 def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     """List whom to invite: those of whom most is expected, as many as there are VIPs, and those just below the line; most first."""
     people = _people(shop, the_line(shop, visits(shop, cutoff), cutoff), cutoff, forecast)
-    told = [row.dropna().to_dict() for _, row in people[["spend", "line", "missing"]].astype("float64").iterrows()]
-    return candidates.listed(SLUG, people.assign(arguments=told), candidates.preferred(shop, people))
+    people = people.assign(arguments=candidates.amounts(people, "spend", "line", "missing"))
+    return candidates.listed(SLUG, people, candidates.preferred(shop, people), at_stake="future")
 
 
 def the_line(shop: Shop, days: pd.DataFrame, cutoff: date) -> Line:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from loyalty_lab import candidates, metrics, proportions, worth
-from loyalty_lab.customers import days_since_last, own_rhythm
+from loyalty_lab import candidates, customers, metrics, proportions, records, worth
 from loyalty_lab.periods import Window, within, year_before, year_to
 from loyalty_lab.results import Claim, Fact, Figure, Findings, spoken
 from loyalty_lab.visits import visits
@@ -82,9 +81,10 @@ def act(shop: Shop, cutoff: date, forecast: pd.DataFrame) -> pd.DataFrame:
     arguments = [
         {"days": int(days), "rhythm": max(1, round(rhythm))} for days, rhythm in zip(people["days"], people["rhythm"], strict=True)
     ]
-    return candidates.listed(SLUG, people.assign(reason="gone", arguments=arguments), "phone")
+    return candidates.listed(SLUG, people.assign(arguments=arguments), "phone")
 
 
+@records.once
 def margin_of_year(shop: Shop, cutoff: date) -> pd.Series:
     """Return each customer's margin in the year to the cutoff, largest first; those below zero stay in the list."""
     orders = shop.orders
@@ -134,13 +134,11 @@ def _group_table(facts: dict[str, Fact]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "customers", "share"])
 
 
+@records.once
 def _quiet(shop: Shop, cutoff: date) -> pd.DataFrame:
-    """The best fifth who have been away more than twice their own rhythm (the shop's median where they have none)."""
-    names = best(margin_of_year(shop, cutoff))
-    rhythm = own_rhythm(shop.orders, cutoff)
-    usual = rhythm.median() if rhythm.notna().any() else float("nan")
-    people = pd.DataFrame({"days": days_since_last(shop.orders, cutoff), "rhythm": rhythm.fillna(usual)})
-    people = people[people.index.isin(names)]
+    """The best fifth who have been away more than twice their own rhythm (the shop's where they have none)."""
+    people = customers.away(shop.orders, cutoff)
+    people = people[people.index.isin(best(margin_of_year(shop, cutoff)))]
     return people[people["days"] > QUIET * people["rhythm"]]
 
 
