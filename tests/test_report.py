@@ -29,7 +29,7 @@ def made(tmp_path_factory):
 def shop(made, tmp_path, monkeypatch):
     """A copy of it, whose pages are not printed anew but for show: what they cost is not what is asked here."""
 
-    def pretend(taken, actions, about, language, stage):
+    def pretend(taken, actions, about, language, stage, cache):
         (stage / f"playbook-{language}.pdf").write_bytes(b"printed anew")
         return [f"playbook-{language}.pdf"], {}
 

@@ -298,7 +298,8 @@ def _print_all(job: _Job, actions: list[dict], about: dict[str, Any], stage: Pat
     works = {language: job.cache.work("pages", f"{language}-{about['paper']}-{about['edition']}") for language in job.languages}
     keyed = {language: _pages_key(job, language, about, actions, stage) for language in works}
     fronts = {language: work.bring(keyed[language], stage) for language, work in works.items()}
-    left = {language: (job.taken, actions, about, language, stage) for language, front in fronts.items() if front is None}
+    drawn = None if job.order.fresh else job.cache.folder
+    left = {language: (job.taken, actions, about, language, stage, drawn) for language, front in fronts.items() if front is None}
     if left:
         job.step(f"printing the playbook ({', '.join(left)})")
     for language, printed in workers.side_by_side(print_pages, left, min(job.order.manner.jobs, len(left))):
@@ -316,15 +317,19 @@ def _pages_key(job: _Job, language: str, about: dict[str, Any], actions: list[di
 
 
 def print_pages(
-    taken: intake.Intake, actions: list[dict], about: dict[str, Any], language: str, stage: Path
+    taken: intake.Intake, actions: list[dict], about: dict[str, Any], language: str, stage: Path, cache: Path | None = None
 ) -> tuple[list[str], dict[str, Any]]:
-    """Print one language of a report from the results in its folder. Returns the files' names, and what the pages begin with."""
+    """Print one language of a report from the results in its folder. Returns the files' names, and what the pages begin with.
+
+    Charts and fonts that were made before are taken from the cache, if there is one.
+    """
     from loyalty_lab import document, playbook
 
     found = {path.stem: results.load(path) for path in sorted((stage / "results").glob("*.json")) if path.stem != "actions"}
     read = report_json(taken, about["cutoff"], language)
-    pages = document.build(found, actions, taken.settings, read, about, language)
-    made = {f"playbook-{language}.pdf": playbook.pdf(pages, about["paper"]), f"playbook-{language}.html": playbook.html(pages).encode()}
+    pages = document.build(found, actions, taken.settings, read, about, language, cache)
+    made = {f"playbook-{language}.pdf": playbook.pdf(pages, about["paper"])}
+    made[f"playbook-{language}.html"] = playbook.html(pages, cache=cache).encode()
     if about["edition"] == "trainer":
         made[f"slides-{language}.pdf"] = playbook.pdf(pages, about["paper"], "slides.typ")
     for name, content in made.items():
