@@ -246,8 +246,16 @@ def test_an_older_copy_of_the_ledger_is_completed_to_the_byte(acted, command):
     assert {path.name for path in (acted / "rounds").iterdir()} == {"assignments.csv", "returned"}
 
 
-FRONT, PRACTICES, END = 11, 2 * len(tactics.CATALOGUE), 3  # cover to groups, a spread each, rounds and method
-FORMS = 30
+FRONT, PRACTICES, END = 10, 2 * len(tactics.CATALOGUE), 3  # cover to groups, a spread each, rounds and method
+LADDER = {"bn": 1, "hy": 1}  # where it does not fit below the contents
+FORMS = 29  # and for each round a card for the till
+
+
+def pages_of(report: Path, language: str) -> int:
+    """How many pages the book of a full shop has."""
+    actions = json.loads((report / "results" / "actions.json").read_text(encoding="utf-8"))
+    cards = [action for action in actions if action["held_out"] and action["read_on"]]
+    return FRONT + LADDER.get(language, 0) + PRACTICES + END + FORMS + len(cards)
 
 
 def page_count(pdf: bytes) -> int:
@@ -258,8 +266,8 @@ def page_count(pdf: bytes) -> int:
 def test_a_full_shop_prints_one_spread_a_practice_and_no_page_runs_over(demo_report, language):
     printed = page_count((demo_report / f"playbook-{language}.pdf").read_bytes())
 
-    assert FRONT + PRACTICES + END <= 60
-    assert printed == FRONT + PRACTICES + END + FORMS
+    assert FRONT + PRACTICES + END + LADDER.get(language, 0) <= 60
+    assert printed == pages_of(demo_report, language)
 
 
 @pytest.mark.parametrize("language", ["bn", "hy"])  # the two whose words take most room
@@ -272,4 +280,4 @@ def test_nor_on_letter_paper(demo_shop, demo_report, language, tmp_path):
     about = json.loads((demo_report / "run.json").read_text(encoding="utf-8")) | {"paper": "letter"}
     report.print_pages(taken, actions, about, language, tmp_path)
 
-    assert page_count((tmp_path / f"playbook-{language}.pdf").read_bytes()) == FRONT + PRACTICES + END + FORMS
+    assert page_count((tmp_path / f"playbook-{language}.pdf").read_bytes()) == pages_of(demo_report, language)

@@ -250,7 +250,7 @@ def test_people_in_two_rounds_at_once_are_counted_in_each(tmp_path):
 def test_arms_of_one_customer_or_an_empty_one_cannot_be_told_and_break_nothing(tmp_path, n):
     found = Played(n, 0.5, seed=n).findings(tmp_path)
 
-    assert found.messages[0].key == "last-round.headline.not_shown"
+    assert found.messages[0].key == "last-round.headline.not_shown_small"
     assert found.rounds[0].checks["verdict"] == "not_shown"
 
 
@@ -263,7 +263,7 @@ def test_a_round_of_which_everybody_has_two_arms_cannot_be_told(tmp_path):
     run.__dict__["rounds"] = rows
 
     assert (closed.two_arms, len(closed.people)) == (8, 0)
-    assert questions.last_round(run).messages[0].key == "last-round.headline.not_shown"
+    assert questions.last_round(run).messages[0].key == "last-round.headline.not_shown_small"
 
 
 def test_every_night_after_the_reading_day_the_same_is_read(tmp_path):
