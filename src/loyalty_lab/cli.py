@@ -152,9 +152,7 @@ def playbook(
     fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew, whatever was made of the same exports before.")] = False,
     backend: Annotated[str, typer.Option(help="loky: processes of this machine. dask: a cluster that works on the same folders.")] = "loky",
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The cluster's scheduler, as tcp://host:8786.")] = None,
-    engine: Annotated[
-        str, typer.Option(help="What makes the forecasts, with the same numbers: duckdb (here) or spark.")
-    ] = "duckdb",
+    engine: Annotated[str, typer.Option(help="What makes the forecasts, with the same numbers: duckdb (here) or spark.")] = "duckdb",
     master: Annotated[str, typer.Option(metavar="ADDRESS", help="The Spark cluster, as spark://host:7077.")] = "local[*]",
     log_json: Annotated[bool, typer.Option("--log-json", help="Write each step as one line of JSON on standard error.")] = False,
 ) -> None:
