@@ -133,6 +133,10 @@ def faults(left: Path, before: Path, whole: Path) -> list[str]:
     return found
 
 
+def key_of(record: Path) -> str:
+    return json.loads(record.read_text(encoding="utf-8"))["key"]
+
+
 def one(folder: Path, number: int, took: float, draw: random.Random) -> dict[str, Any]:
     """One kill, and the run after it."""
     before, whole, left = folder / "before", folder / "whole", folder / "left"
@@ -142,7 +146,7 @@ def one(folder: Path, number: int, took: float, draw: random.Random) -> dict[str
     said = strike(run(left), kind, after, draw)
     time.sleep(0.3)  # what dies with the driver is dead
     found = faults(left, before, whole)
-    kept = len(list(left.glob("*/cache/notebooks/*/*/done.json")))
+    kept = sum(key_of(whole / path.relative_to(left)) == key_of(path) for path in left.glob("*/cache/notebooks/*/*/done.json"))
     done = run(left)
     _, told = done.communicate()
     if done.returncode:

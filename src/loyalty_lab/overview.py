@@ -11,6 +11,7 @@ from loyalty_lab import playbook
 from loyalty_lab.clients import Ended
 from loyalty_lab.language import Texts, clean
 from loyalty_lab.results import write_atomically
+from loyalty_lab.shop import CACHE
 
 WORST_FIRST = ("refused", "failed", "attention", "done", "kept")
 TEMPLATE = "overview.html.j2"
@@ -28,7 +29,8 @@ def write(ended: list[Ended], path: Path, language: str) -> None:
     language : {"en", "tr", "bn", "hy"}
         Of the page's own words; what is said of a shop is in the shop's language.
     """
-    write_atomically(path, playbook.html(document(ended, path.parent, language), TEMPLATE).encode())
+    fonts = next((each.shop / CACHE for each in ended if each.folder), None)  # a shop's pages have the same letters cut
+    write_atomically(path, playbook.html(document(ended, path.parent, language), TEMPLATE, fonts).encode())
 
 
 def document(ended: list[Ended], folder: Path, language: str) -> dict[str, Any]:
