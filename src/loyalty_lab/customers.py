@@ -67,6 +67,8 @@ def query(name: str, orders: pd.DataFrame | Path, cutoff: date, threads: int | N
     with _connection(threads or (1 if rows < MANY_ORDERS else None)) as db:
         db.register("orders", db.read_parquet(source) if isinstance(source, str) else source)
         answer = db.execute(text, {"cutoff": pd.Timestamp(cutoff).date(), **more}).df()
+    if "customer_id" not in answer:
+        return answer
     if answer["customer_id"].dtype == object:  # nobody is named, so that there is nothing to tell the type by
         answer = answer.astype({"customer_id": "str"})
     return answer.set_index("customer_id")
@@ -258,24 +260,21 @@ def repurchase_curve(orders: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     >>> repurchase_curve(orders, date(2026, 1, 31))[["days", "at_risk", "share"]].values.tolist()
     [[10.0, 3.0, 0.33...]]
     """
-    days = purchase_days(orders, cutoff)
-    following = days.groupby("customer_id", sort=False)["day"].shift(-1)
-    gap = (following.fillna(pd.Timestamp(cutoff)) - days["day"]).dt.days.to_numpy()
-    came_back = following.notna().to_numpy()
-    lengths, returned = np.unique(gap[came_back], return_counts=True)
-    return curve_of(lengths, returned, len(gap) - np.searchsorted(np.sort(gap), lengths))
+    days = purchase_days(orders, cutoff).rename(columns={"day": "ordered_at", "spend": "net_amount"})
+    return curve_of(query("purchase_gaps", days, cutoff))
 
 
-def curve_of(lengths: np.ndarray, returned: np.ndarray, at_risk: np.ndarray) -> pd.DataFrame:
-    """Return the repurchase curve from how many gaps ended at each length, and how many were at least as long.
+def curve_of(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return the repurchase curve from the rows of `purchase_gaps.sql`, whichever engine made them.
 
     Examples
     --------
-    >>> curve_of(np.array([10, 20]), np.array([1, 1]), np.array([4, 2]))["share"].tolist()
+    >>> curve_of(pd.DataFrame({"gap": [10, 20, 30], "returned": [1, 1, 0], "ended": [2, 1, 1]}))["share"].tolist()
     [0.25, 0.625]
     """
-    share = 1 - np.cumprod(1 - returned / np.maximum(at_risk, 1))
-    return pd.DataFrame({"days": lengths, "at_risk": at_risk, "returned": returned, "share": share})
+    gaps = gaps.assign(at_risk=gaps["ended"][::-1].cumsum()[::-1])[gaps["returned"] > 0].reset_index(drop=True)
+    curve = gaps.rename(columns={"gap": "days"})[["days", "at_risk", "returned"]].astype("int64")
+    return curve.assign(share=1 - np.cumprod(1 - (curve["returned"] / curve["at_risk"]).to_numpy()))
 
 
 def propose_horizon(orders: pd.DataFrame, cutoff: date) -> int:

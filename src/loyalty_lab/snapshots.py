@@ -13,7 +13,7 @@ from scipy.special import logit
 
 from loyalty_lab.btyd import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
 from loyalty_lab.btyd.likelihood import PurchaseModel
-from loyalty_lab.customers import PER_UNIT, ten_thousandths
+from loyalty_lab.customers import query
 from loyalty_lab.features import customer_features, design
 from loyalty_lab.learners import ODDS
 
@@ -163,8 +163,7 @@ class History:
 
     def _spend(self, days: pd.DataFrame, cutoff: date, end: date) -> pd.Series:
         """What each customer spent after a cutoff until `end`, rounded once at most."""
-        after = days[(days["ordered_at"] > pd.Timestamp(cutoff)) & (days["ordered_at"] < pd.Timestamp(end + timedelta(days=1)))]
-        return ten_thousandths(after["net_amount"]).groupby(after["customer_id"]).sum() / PER_UNIT
+        return query("spend_after", days, end, after=cutoff)["spend"]
 
     def training(self, cutoff: date, horizon_days: int) -> list[Snapshot]:
         """The snapshots whose outcomes were known at a cutoff, latest first: back by thirds of a horizon, and the season a year ago."""

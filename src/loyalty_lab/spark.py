@@ -283,10 +283,7 @@ def features(orders: Orders, cutoff: date, horizon_days: int = HORIZON_DAYS) -> 
 
 def propose_horizon(orders: Orders, cutoff: date) -> int:
     """Propose how far ahead to look; see `customers.propose_horizon`, which says the same."""
-    gaps = orders.days(cutoff).ask("purchase_gaps", cutoff)
-    ended, closed = gaps["ended"].to_numpy(), gaps["returned"].to_numpy() > 0
-    at_risk = ended[::-1].cumsum()[::-1]
-    curve = curve_of(*(column.to_numpy()[closed] for column in (gaps["gap"], gaps["returned"])), at_risk[closed])
+    curve = curve_of(orders.days(cutoff).ask("purchase_gaps", cutoff))
     return fitting_horizon(curve, customer_summary(orders.days(cutoff), cutoff)["T"].max())
 
 

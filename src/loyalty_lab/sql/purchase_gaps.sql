@@ -1,16 +1,10 @@
 -- How many gaps between purchase days are of each length in whole days: closed by the next purchase, or open at the cutoff.
-with lines as (
+-- Asked of purchase days, each as one order.
+with days as (
   select customer_id,
-         cast(ordered_at as date) as day,
-         cast(net_amount as decimal(18, 4)) as amount
+         cast(ordered_at as date) as day
   from orders
-  where customer_id is not null
-    and cast(ordered_at as date) <= cast($cutoff as date)
-), days as (
-  select customer_id, day
-  from lines
-  group by customer_id, day
-  having sum(amount) > 0
+  where cast(ordered_at as date) <= cast($cutoff as date)
 ), following as (
   select day,
          lead(day) over (partition by customer_id order by day) as next_day
