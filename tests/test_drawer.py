@@ -72,7 +72,7 @@ def test_a_text_that_is_there_only_now_draws_it_anew(said, tmp_path):
 @pytest.mark.parametrize("spoil", [lambda whole: whole[:-9], lambda whole: whole.replace("<svg", "<svq"), lambda _: "[]", lambda _: ""])
 def test_what_is_spoilt_is_drawn_anew_and_put_right(pen, tmp_path, spoil):
     first = Drawer(tmp_path).chart(*ASKED)
-    (place,) = tmp_path.glob("*.json")
+    (place,) = tmp_path.glob(f"*/{drawer.CONTENT}")
     place.write_text(spoil(place.read_text(encoding="utf-8")), encoding="utf-8")
 
     assert Drawer(tmp_path).chart(*ASKED) == Drawer(tmp_path).chart(*ASKED) == first

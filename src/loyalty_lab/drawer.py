@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from loyalty_lab import charts, kept, keys, language, share
-from loyalty_lab.results import write_json
+from loyalty_lab.results import write_atomically
+
+CONTENT = "content"
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,12 @@ class Drawer:
         """
         if self.folder is None:
             return make()
-        place = self.folder / f"{key}.json"
-        self._taken.add(place.name)
-        content = _whole(place, texts)
-        if content is None:
-            content, heard = make(), texts.heard if texts else {}
-            write_json(place, {"heard": heard, "content": content, "sha256": keys.of(heard, content)})
-        return content
+        self._taken.add(key)
+        work = kept.Work(self.folder / key, files=self.folder / key)
+        if work.done(key, texts or kept.NOTHING) is None:
+            write_atomically(work.place / CONTENT, make().encode())
+            work.keep(key, work.place, [CONTENT], read=texts.heard if texts else kept.NOTHING)
+        return (work.place / CONTENT).read_bytes().decode()
 
     def chart(self, chart: str, data: dict[str, Any], language: str, width_mm: float, accent: str) -> str:
         """Return a chart as SVG; the parameters are those of `charts.draw`."""
@@ -66,9 +67,9 @@ class Drawer:
 
     def tidy(self) -> None:
         """Throw out what has not been asked for since the drawer was opened."""
-        for place in self.folder.glob("*.json") if self.folder else ():
+        for place in self.folder.glob("*") if self.folder else ():
             if place.name not in self._taken:
-                place.unlink(missing_ok=True)
+                shutil.rmtree(place, ignore_errors=True)
 
 
 class Listening(language.Texts):
@@ -80,28 +81,16 @@ class Listening(language.Texts):
         return {}
 
     def has(self, key: str) -> bool:
-        self.heard[key] = self.found(key)
+        self.heard[key] = self.get(key)
         return self.heard[key] is not None
 
     def part(self, key: str) -> Any:
         self.heard[key] = super().part(key)
         return self.heard[key]
 
-    def found(self, key: str) -> Any:
+    def get(self, key: str) -> Any:
         """What lies under a key, or None."""
         return super().part(key) if super().has(key) else None
-
-
-def _whole(place: Path, texts: Listening | None) -> str | None:
-    """What lies in a place, if it is as it was put there and the texts still say the same."""
-    try:
-        record = json.loads(place.read_text(encoding="utf-8"))
-        heard, content = record["heard"], record["content"]
-        if record["sha256"] != keys.of(heard, content):
-            return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return content if all(texts is not None and texts.found(key) == said for key, said in heard.items()) else None
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Work that is done is kept in a shop's cache: the key it was done for, the tables it has read, and its files with their hashes."""
+"""Work that is done is kept in a shop's cache: the key it was done for, what it has read, and its files with their hashes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from loyalty_lab.results import write_atomically, write_json
 
 RECORD = "done.json"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Known(Protocol):
+    """What is known by name: the hashes of a shop's tables, the texts of a language."""
+
+    def get(self, name: str) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Work:
-    """A piece of work that need not be done again while its key and the tables it has read are the same.
+    """A piece of work that need not be done again while its key and what it has read are the same.
 
     Parameters
     ----------
@@ -43,30 +51,30 @@ class Work:
     files: Path | None = None
     fresh: bool = False
 
-    def done(self, key: str, tables: Mapping[str, str] = {}) -> dict[str, Any] | None:
+    def done(self, key: str, known: Known = NOTHING) -> dict[str, Any] | None:
         """Return what was noted when the work was done, or None if it has to be done.
 
         Parameters
         ----------
         key : str
-            Of everything it depends on besides the tables; see `keys`.
-        tables : mapping of str to str
-            The shop's tables and their hashes. Those that the work has asked for must be what they were, or be missing again.
+            Of everything it depends on besides `known`; see `keys`.
+        known : Known
+            Such as the shop's tables, by their hashes. What the work has asked of it must be what it was, or be missing again.
         """
         record = None if self.fresh else self._record()
-        if record is None or record["key"] != key or any(tables.get(name) != was for name, was in record["read"].items()):
+        if record is None or record["key"] != key or any(known.get(name) != was for name, was in record["read"].items()):
             return None
         return record["noted"] if all(digest(self._files / name) == was for name, was in record["files"].items()) else None
 
-    def bring(self, key: str, into: Path, tables: Mapping[str, str] = {}) -> dict[str, Any] | None:
+    def bring(self, key: str, into: Path, known: Known = NOTHING) -> dict[str, Any] | None:
         """As `done`; if it is, its files are copied into a folder."""
-        noted = self.done(key, tables)
+        noted = self.done(key, known)
         if noted is not None:
             for name in self._record()["files"]:
                 _copy(self._files / name, into / name)
         return noted
 
-    def keep(self, key: str, made: Path, names: Iterable[str], read: Mapping[str, str | None] = {}, **noted: Any) -> None:
+    def keep(self, key: str, made: Path, names: Iterable[str], read: Mapping[str, Any] = NOTHING, **noted: Any) -> None:
         """Keep files that were made in a folder. The record is written last: before it is there, nothing is done."""
         names = sorted(names)
         for name in names if self.files is None else ():
