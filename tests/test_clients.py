@@ -27,7 +27,7 @@ def made(monkeypatch):
         "bug": KeyError("nobody thought of this"),
     }
 
-    def make(shop, order, step=None):
+    def make(shop, order):
         asked.append((shop, order.manner.jobs))
         if shop.name in faults:
             raise faults[shop.name]

@@ -195,16 +195,13 @@ def _can_fork() -> bool:
 
 
 def _one_shop(shop: Path, order, log_json: bool) -> int:
-    from loyalty_lab import report, run
+    from loyalty_lab import clients, report, run
 
     steps = len(run.pages(order.only)) + 4
     with _progress(str(shop), steps, log_json) as step:
-        made = report.make(shop, order, step)
-    if made.failed:
-        typer.echo(f"{made.folder}: made, but these notebooks failed: {', '.join(made.failed)}")
-        return 4
-    typer.echo(f"{made.folder}: {'kept' if made.kept else 'done'}")
-    return 0
+        ended = clients.of(shop, report.make(shop, order, step))
+    typer.echo(ended.said)
+    return ended.code
 
 
 def _many_shops(shops: list[Path], order, backend: str, log_json: bool) -> int:
@@ -218,8 +215,8 @@ def _many_shops(shops: list[Path], order, backend: str, log_json: bool) -> int:
 
         ended = clients.make(shops, order, backend, told)
     page = clients.place_of_overview(shops, order.out)
-    languages = order.languages or next((each.front["language"] for each in ended if each.front), "en").split()
-    overview.write(ended, page, languages[0])
+    spoken = [*order.languages, *(each.front["language"] for each in ended if each.front), "en"]
+    overview.write(ended, page, spoken[0])
     typer.echo(f"{clients.summary(ended)}. All on one page: {page}")
     return clients.exit_code(ended)
 

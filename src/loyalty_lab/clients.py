@@ -51,11 +51,11 @@ def make(shops: Iterable[Path], order: Order, backend: str = "loky", told: Calla
     list of Ended
         In the order of `shops`.
     """
-    found: dict[Path, Ended] = {}
-    for ended in _all(list(dict.fromkeys(shops)), order, backend):
+    shops, found = list(dict.fromkeys(shops)), {}
+    for ended in _all(shops, order, backend):
         found[ended.shop] = ended
         told(ended)
-    return [found[shop] for shop in dict.fromkeys(shops)]
+    return [found[shop] for shop in shops]
 
 
 def _all(shops: list[Path], order: Order, backend: str) -> Iterator[Ended]:
@@ -77,13 +77,13 @@ def _at_hand(shop: Path, order: Order) -> Ended | None:
         made = report.at_hand(shop, order)
     except LoyaltyLabError as error:
         return _refused(shop, error)
-    return _ended(shop, made) if made else None
+    return of(shop, made) if made else None
 
 
-def one(shop: Path, order: Order, step: report.Step = lambda line: None) -> Ended:
+def one(shop: Path, order: Order) -> Ended:
     """Make the report of one shop; whatever goes wrong is the answer, not an exception."""
     try:
-        return _ended(shop, report.make(shop, order, step))
+        return of(shop, report.make(shop, order))
     except LoyaltyLabError as error:
         return _refused(shop, error)
     except MemoryError:
@@ -104,7 +104,8 @@ def _lost(shop: Path) -> Ended:
     return Ended(shop, "refused", str(error), 4)
 
 
-def _ended(shop: Path, made: Report) -> Ended:
+def of(shop: Path, made: Report) -> Ended:
+    """Return how a shop ended whose report was made."""
     if made.failed:
         said = f"made, but these notebooks failed: {', '.join(made.failed)}"
         return Ended(shop, "failed", f"{made.folder}: {said}", 4, made.folder, made.front)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loyalty_lab import share
+from loyalty_lab.kept import digest
 
 # What no notebook can reach: a change in it runs none again. A test follows the imports.
 BEYOND_NOTEBOOKS = {"aids", "bookkeeping", "cli", "clients", "clusters", "demo", "desk", "document", "drawer", "faces", "intake", "kept"}
@@ -34,7 +35,7 @@ def of(*parts: Any) -> str:
 def of_folder(folder: Path, pattern: str = "**/*") -> str:
     """Return the hash of the files below a folder, by their names there."""
     files = sorted(path for path in folder.glob(pattern) if path.is_file() and "__pycache__" not in path.parts)
-    return of([[path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files])
+    return of([[path.relative_to(folder).as_posix(), digest(path)] for path in files])
 
 
 @cache
@@ -69,6 +70,11 @@ def of_texts(language: str, *files: str) -> str:
     return of([[name, _file(folder / name)] for name in files]) if files else of_folder(folder)
 
 
+def of_printing(*texts: str) -> str:
+    """Return the hash of all that makes pages, lists and letters of results, with the texts they say."""
+    return of(of_everything(), of_templates(), texts)
+
+
 def of_templates() -> str:
     """Return the hash of what lays pages out: everything below ``playbook/`` that is no text of one language."""
     folder = share.folder("playbook")
@@ -82,6 +88,4 @@ def installed() -> str:
     return of(platform.python_version(), platform.machine(), sorted(found))
 
 
-@cache
-def _file(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+_file = cache(digest)

@@ -13,7 +13,7 @@ from loyalty_lab.language import Texts, clean
 from loyalty_lab.results import write_atomically
 from loyalty_lab.shop import CACHE
 
-WORST_FIRST = ("refused", "failed", "attention", "done", "kept")
+WORST_FIRST = ("refused", "failed", "attention", "done")
 TEMPLATE = "overview.html.j2"
 
 
@@ -36,8 +36,8 @@ def write(ended: list[Ended], path: Path, language: str) -> None:
 def document(ended: list[Ended], folder: Path, language: str) -> dict[str, Any]:
     """Put together everything the page shows; the worst comes first, then the order of names."""
     texts = Texts(language)
-    rows = sorted(ended, key=lambda each: (WORST_FIRST.index(each.state), each.shop.name))
-    counted = Counter("done" if each.state == "kept" else each.state for each in ended)
+    rows = sorted(ended, key=lambda each: (WORST_FIRST.index(_state(each)), each.shop.name))
+    counted = Counter(map(_state, ended))
     states = [(state, texts.say(f"overview.state.{state}"), texts.count(counted[state])) for state in WORST_FIRST if counted[state]]
     return {
         "lang": language,
@@ -49,6 +49,11 @@ def document(ended: list[Ended], folder: Path, language: str) -> dict[str, Any]:
     }
 
 
+def _state(ended: Ended) -> str:
+    """To the reader of the page it is all one whether a report was made today or was there already."""
+    return "done" if ended.state == "kept" else ended.state
+
+
 def _row(texts: Texts, ended: Ended, folder: Path) -> dict[str, Any]:
     front = ended.front
     page = ended.folder / front["page"] if ended.folder and front else None
@@ -56,8 +61,8 @@ def _row(texts: Texts, ended: Ended, folder: Path) -> dict[str, Any]:
         "name": clean(front.get("shop") or ended.shop.name),
         "folder": clean(ended.shop.name) if front else "",
         "lang": front.get("language", texts.language),
-        "state": "done" if ended.state == "kept" else ended.state,
-        "said": texts.say(f"overview.state.{'done' if ended.state == 'kept' else ended.state}"),
+        "state": _state(ended),
+        "said": texts.say(f"overview.state.{_state(ended)}"),
         "cutoff": front.get("cutoff", ""),
         "trouble": [clean(line, limit=300) for line in ended.said.splitlines()] if ended.code else [],
         "warnings": front.get("warnings", []),

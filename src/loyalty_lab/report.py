@@ -93,7 +93,7 @@ class _Job:
         earlier = inputs.earlier_scorecards((self.place.parent, self.shop_folder / REPORTS), self.cutoff)
         texts = [keys.of_texts(language) for language in LOCALES]
         about = [asked, self.languages, self.cutoff, self.report_date, [digest(path) for _, path in earlier]]
-        return keys.of(self.taken.key, keys.of_everything(), keys.of_templates(), texts, known, about)
+        return keys.of(self.taken.key, keys.of_printing(*texts), known, about)
 
 
 def make(shop_folder: Path, order: Order, step: Step = lambda line: None) -> Report:
@@ -154,10 +154,9 @@ def _whole(job: _Job) -> Report | None:
 def _make(job: _Job) -> Report:
     with _staged(job.place) as stage:
         outcomes, front = _fill(job, stage)
-    failed = tuple(outcome.page.slug for outcome in outcomes if outcome.status == "failed")
-    if not failed:
-        made = [path.relative_to(job.place).as_posix() for path in job.place.rglob("*") if path.is_file()]
-        job.whole.keep(job.key(), job.place, made, **front)
+        failed = tuple(outcome.page.slug for outcome in outcomes if outcome.status == "failed")
+        if not failed:
+            job.whole.keep(job.key(), stage, _files(stage), **front)
     return Report(job.place, failed, front=front)
 
 
@@ -238,7 +237,7 @@ def _lists(job: _Job, horizon_days: int, stage: Path) -> tuple[list[dict[str, An
     post = partial(letters.write, paper=job.order.paper)
     actions = write_lists(job.shop_folder, shop, job.cutoff, job.report_date, horizon_days, stage, post)
     came_back = [found for _, found in returned.digests(job.shop_folder / RETURNED)]
-    made = [path.relative_to(stage).as_posix() for path in (stage / "lists").rglob("*") if path.is_file()]
+    made = [name for name in _files(stage) if name.startswith("lists/")]
     work.keep(_lists_key(job, stage), stage, [*made, ACTIONS], came_back=came_back)
     return actions, came_back
 
@@ -247,9 +246,13 @@ def _lists_key(job: _Job, stage: Path) -> str:
     """What the lists depend on, as it is now: drawing them adds to the ledger. Letters are written in every language."""
     home = job.taken.settings.languages[0]
     texts = [keys.of_texts(home), *(keys.of_texts(language, "lists.toml", "letters.toml") for language in LOCALES)]
-    code = [keys.of_everything(), keys.of_templates(), texts]
     when = [job.cutoff, job.report_date, job.order.paper]
-    return keys.of(code, when, job.taken.key, inputs.seen_of_rounds(job.shop_folder), _found(stage))
+    return keys.of(keys.of_printing(*texts), when, job.taken.key, inputs.seen_of_rounds(job.shop_folder), _found(stage))
+
+
+def _files(folder: Path) -> list[str]:
+    """The files below a folder, by their names there."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _found(stage: Path) -> dict[str, str | None]:
@@ -312,7 +315,7 @@ def _print_all(job: _Job, actions: list[dict], about: dict[str, Any], stage: Pat
 
 def _pages_key(job: _Job, language: str, about: dict[str, Any], actions: list[dict], stage: Path) -> str:
     """What a language is missing is said in English."""
-    code = [keys.of_everything(), keys.of_templates(), keys.of_texts(language), keys.of_texts("en")]
+    code = keys.of_printing(keys.of_texts(language), keys.of_texts("en"))
     return keys.of(code, job.taken.key, about, actions, _found(stage))
 
 
@@ -348,8 +351,7 @@ def report_json(taken: intake.Intake, cutoff: str, language: str = "en") -> dict
 
 
 def _write_log(about: dict[str, Any], outcomes: list[run.Outcome], taken: intake.Intake, stage: Path) -> None:
-    made = [path for path in sorted(stage.rglob("*")) if path.is_file() and path.name not in inputs.FILES]
-    outputs = {path.relative_to(stage).as_posix(): digest(path) for path in made}
+    outputs = {name: digest(stage / name) for name in _files(stage) if name not in inputs.FILES}
     notebooks = [
         {
             "notebook": outcome.page.notebook,

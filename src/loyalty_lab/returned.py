@@ -13,6 +13,7 @@ import pandas as pd
 
 from loyalty_lab import assignment, tables
 from loyalty_lab.errors import InputError
+from loyalty_lab.kept import digest
 from loyalty_lab.language import LOCALES, catalogue
 
 COLUMNS = ("round", "unit", "outcome")
@@ -89,7 +90,7 @@ def _files(folder: Path) -> list[Path]:
 
 def digests(folder: Path) -> list[tuple[Path, str]]:
     """Return every returned list with its SHA-256."""
-    return [(path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in _files(folder)]
+    return [(path, digest(path)) for path in _files(folder)]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from loyalty_lab import __version__, tables
 from loyalty_lab.errors import InputError
 from loyalty_lab.intake import identities
 from loyalty_lab.intake.report import UNIT, Report
+from loyalty_lab.kept import digest
 from loyalty_lab.results import write_atomically
 from loyalty_lab.shop import Shelf, Shop, ShopSettings, Source, load_settings
 
@@ -149,7 +150,7 @@ def _earlier(asked: _Asked) -> Intake | None:
     if stored.get("key") != asked.key or not isinstance(hashes, dict) or not (folder / "private" / "identities.parquet").is_file():
         return None
     paths = {name: folder / "cache" / "tables" / f"{name}.parquet" for name in hashes}
-    whole = all(path.is_file() and _sha256(path) == hashes[name] for name, path in paths.items())
+    whole = all(digest(path) == hashes[name] for name, path in paths.items())
     return Intake(folder, asked.settings, Report.model_validate(stored["report"]), paths, hashes, asked.key) if whole else None
 
 
@@ -167,7 +168,7 @@ def _read_anew(asked: _Asked) -> Intake:
         assembly.write_identities(work, private / "identities.parquet")
         assembly.write_quarantine(work, private / "quarantine.csv", asked.files)
         _write_privately(private / identities.MERGES, identities.audit(people))
-    hashes = {name: _sha256(path) for name, path in sorted(paths.items())}
+    hashes = {name: digest(path) for name, path in sorted(paths.items())}
     stored = {"key": asked.key, "tables": hashes, "report": work.report.model_dump(mode="json")}
     write_atomically(folder / "cache" / REPORT_FILE, json.dumps(stored, ensure_ascii=False, indent=1, sort_keys=True).encode())
     return Intake(folder, asked.settings, work.report, paths, hashes, asked.key)
