@@ -8,6 +8,7 @@ import pytest
 
 from loyalty_lab import intake
 from loyalty_lab.errors import InputError
+from loyalty_lab.intake import proposal
 from loyalty_lab.intake.proposal import propose, understand
 
 
@@ -89,3 +90,9 @@ def test_beside_known_orders_a_file_of_no_known_kind_is_left_out_and_named(tmp_p
     assert [line.split(":")[0] for line in said if "left out" in line] == ["sellers.csv", "payments.csv"]
     assert [path.name for path in (tmp_path / "shop" / "exports").iterdir()] == ["orders.csv"]
     assert intake.read(tmp_path / "shop").report.bridge.orders == 1
+
+
+def test_whatever_a_header_holds_shop_toml_says_it():
+    every = "".join(map(chr, range(0x100))) + "İ€\u2028"
+
+    assert tomllib.loads(f"header = {proposal._quoted([every])}") == {"header": [every]}

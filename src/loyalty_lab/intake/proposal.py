@@ -280,7 +280,7 @@ def _currency(each: Understood) -> str | None:
 
 def _quoted(text: str | list[str]) -> str:
     """A JSON string is a TOML string too, and a list of them a list."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")  # the one character that JSON may hold and TOML may not
 
 
 def _make(folder: Path, exports: list[Path], text: str) -> None:
