@@ -232,6 +232,9 @@ def _playbook(given: argparse.Namespace, *words: object, **environment: str) -> 
     return ran(TOOL, "playbook", *words, "--out", given.work / "reports", log=given.work / "log.txt", **environment)
 
 
+STAGES = ("reading", "forecasting", "running", "drawing", "printing")
+
+
 def report(given: argparse.Namespace) -> list[dict[str, Any]]:
     """The demo playbook: its notebooks by plain papermill one after the other, against whole reports with warm kernels."""
     shop, log = _demo(given, "demo", 7), given.work / "log.txt"
@@ -239,29 +242,34 @@ def report(given: argparse.Namespace) -> list[dict[str, Any]]:
     found: dict[str, list] = {}
     for _ in range(given.rounds):
         for jobs in (1, 2):
-            took = _playbook(given, shop, "--language", "en", "--warm", "--fresh", "--jobs", jobs)
-            noted = json.loads(next(made.glob("*/run.json")).read_text(encoding="utf-8"))
-            took["notebooks"] = sum(each["seconds"] for each in noted["notebooks"])
-            found.setdefault(f"loyalty-lab playbook --warm --jobs {jobs}", []).append(took)
+            took = _playbook(given, shop, "--language", given.languages[0], "--warm", "--fresh", "--jobs", jobs, "--log-json")
+            found.setdefault(f"loyalty-lab playbook --warm --jobs {jobs}", []).append(took | _stages(log, took["seconds"]))
         shutil.rmtree(shop / "lab", ignore_errors=True)
         ran(TOOL, "lab", shop, "--prepare", "--edition", "client", log=log)
         copies = [shop / "lab" / "group-1" / path.name for path in sorted(made.rglob("*.ipynb"))]
         took = ran(sys.executable, "-c", PLAIN, *copies, log=log)
-        found.setdefault(f"papermill, {len(copies)} notebooks", []).append(took | {"notebooks": took["seconds"]})
+        found.setdefault(f"papermill, {len(copies)} notebooks", []).append(took | {"running": took["seconds"]})
     return [{"what": what, **least(rounds)} for what, rounds in found.items()]
 
 
+def _stages(log: Path, seconds: float) -> dict[str, float]:
+    """Seconds of each stage, from the log's lines: a stage lasts until the next one begins."""
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    began = {line["step"].split()[0]: line["seconds"] for line in lines if line["step"].split()[0] in STAGES}
+    ends = [*list(began.values())[1:], seconds]
+    return {stage: end - start for (stage, start), end in zip(began.items(), ends, strict=True)}
+
+
 def report_text(found: list[dict[str, Any]]) -> list[str]:
-    """Seconds, and how many times as long plain papermill takes for its notebooks."""
-    plain, kinds = next(each for each in found if each["what"].startswith("papermill")), ("seconds", "notebooks")
+    """Seconds by stage, and how many times as long plain papermill takes for the notebooks."""
+    plain = next(each for each in found if each["what"].startswith("papermill"))
     rows = [
-        [each["what"], *(f"{each[kind]:.1f}" for kind in kinds), *(f"{plain[kind] / each[kind]:.2f}" for kind in kinds)] for each in found
+        [each["what"], *(f"{each[stage]:.1f}" if stage in each else "" for stage in (*STAGES, "seconds"))]
+        + [f"{plain['running'] / each[kind]:.1f}" for kind in ("running", "seconds")]
+        for each in found
     ]
-    note = (
-        "A report holds reading, forecast, lists and pages beside its notebooks. Notebooks that run at the same time count each with its "
-        "own seconds. CPU seconds of forked kernels cannot be told: nobody waits for them."
-    )
-    return ["## Report", "", note, "", *table("what|wall s|notebooks, wall s|papermill / this, wall|papermill / this, notebooks", rows)]
+    head = "what|reading, wall s|forecast|notebooks|lists|pages of one language|in all|papermill / its notebooks|papermill / all of it"
+    return ["## Report", "", *table(head, rows)]
 
 
 def shops(given: argparse.Namespace) -> list[dict[str, Any]]:

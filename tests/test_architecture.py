@@ -13,10 +13,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "loyalty_lab"
 ORDER = [
-    ["errors", "share", "kernels"],
-    ["tables", "language"],
+    ["errors", "share"],
+    ["tables", "fonts", "language"],
     ["charts", "results"],
-    ["shop", "dictionary", "proportions", "estimates", "periods", "ratios", "keys", "kept", "workers"],
+    ["shop", "dictionary", "proportions", "estimates", "periods", "ratios", "keys", "kept", "workers", "kernels"],
     ["intake"],
     ["customers", "cohorts", "metrics", "progress", "records", "visits"],
     ["features", "btyd", "learners", "snapshots", "backtest", "forecast", "spark", "explain"],

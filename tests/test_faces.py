@@ -11,7 +11,7 @@ from fontTools.ttLib import TTFont
 
 from loyalty_lab import faces
 from loyalty_lab.drawer import Drawer
-from loyalty_lab.language import font_folder
+from loyalty_lab.fonts import font_folder
 
 
 def held(words: str) -> dict[tuple[str, int], set[str]]:

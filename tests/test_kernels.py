@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from loyalty_lab import kernels, run
+from loyalty_lab import kernels, keys, run
 from loyalty_lab.errors import NotebookError
-from loyalty_lab.kernels import bounded
+from loyalty_lab.kernels import bounded, nursery
 
 pytestmark = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are forked on Linux only")
 SHOWN = """import pandas as pd
@@ -57,6 +57,28 @@ def test_a_warm_kernel_that_fails_or_dies_is_told_apart_from_one_that_is_done(tm
     with pytest.raises(NotebookError):
         run.run_notebook(notebook(tmp_path / "a.ipynb", source), tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(warm=True))
     assert not (tmp_path / "out" / "a.ipynb").exists()
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_running_a_notebook_writes_no_history_of_its_cells(tmp_path, monkeypatch, warm):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    source = notebook(tmp_path / "a.ipynb", "1 + 1")
+    run.run_notebook(source, tmp_path / "out" / "a.ipynb", {}, tmp_path, run.Manner(warm=warm))
+
+    assert not list((tmp_path / "ipython").rglob("history.sqlite*"))
+
+
+def test_a_kernel_that_dies_before_it_is_ready_is_told_and_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded, "QUIET", ["--help"])
+    with pytest.raises(NotebookError, match="stopped with DeadKernelError"):
+        run.run_notebook(notebook(tmp_path / "a.ipynb", "1 + 1"), tmp_path / "out" / "a.ipynb", {}, tmp_path)
+
+
+def test_the_nursery_has_imported_every_module_of_ours_that_a_notebook_can_reach():
+    reached = set(nursery.ours())
+
+    assert {"loyalty_lab.study", "loyalty_lab.tactics", "loyalty_lab.tactics.reviews", "loyalty_lab.btyd.pareto"} <= reached
+    assert not {name for name in reached if name.split(".")[1] in keys.BEYOND_NOTEBOOKS}
 
 
 def test_a_nursery_that_was_killed_is_replaced(tmp_path):

@@ -17,7 +17,8 @@ from sample_results import plausible_args
 
 from loyalty_lab import share
 from loyalty_lab.errors import RenderError
-from loyalty_lab.language import LOCALES, NOTHING, Texts, catalogue, clean, glyphs
+from loyalty_lab.fonts import glyphs
+from loyalty_lab.language import LOCALES, NOTHING, Texts, catalogue, clean
 
 ROOT = Path(__file__).parent.parent
 LANGUAGES = [language for language in LOCALES if (share.folder("playbook") / "text" / language / "common.toml").exists()]

@@ -14,7 +14,8 @@ from fontTools.ttLib import TTFont
 
 from loyalty_lab import document, playbook, share
 from loyalty_lab.errors import RenderError
-from loyalty_lab.language import LOCALES, glyphs
+from loyalty_lab.fonts import glyphs
+from loyalty_lab.language import LOCALES
 
 LANGUAGES = [language for language in LOCALES if (share.folder("playbook") / "text" / language / "common.toml").exists()]
 CURRENCIES = {"en": "GBP", "tr": "TRY", "bn": "BDT", "hy": "AMD"}

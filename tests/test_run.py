@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -126,3 +128,15 @@ def test_notebooks_side_by_side_leave_what_they_leave_one_after_the_other(tmp_pa
         assert one == two
         assert f"'{page.slug}'" in one
         assert "True" in one
+
+
+def test_papermill_is_imported_without_the_grammar_of_web_addresses_and_nothing_else_is_kept_from_it():
+    code = f"""
+import sys
+from loyalty_lab import run
+run.library("papermill")
+assert run.GRAMMAR not in sys.modules
+import {run.GRAMMAR}
+"""
+    pytest.importorskip(run.GRAMMAR)
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import share
 from loyalty_lab.errors import RenderError, near_match
-from loyalty_lab.language import Texts, font_folder
+from loyalty_lab.fonts import LATIN_FONT, OTHER_FONT, font_folder
+from loyalty_lab.language import Texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,7 +112,7 @@ def _params() -> Any:
     """The style of the house, and the fonts it names."""
     from matplotlib import font_manager, rc_params_from_file
 
-    for name in ("source-sans/ttf/SourceSans3-Regular.ttf", "kurinto/ttf/KurintoSans-Rg.ttf"):
+    for name in (LATIN_FONT, OTHER_FONT):
         font_manager.fontManager.addfont(str(font_folder() / name))
     return rc_params_from_file(share.folder("playbook") / "charts.mplstyle", use_default_template=True)
 

@@ -197,7 +197,7 @@ def _can_fork() -> bool:
 def _one_shop(shop: Path, order, log_json: bool) -> int:
     from loyalty_lab import clients, report, run
 
-    steps = len(run.pages(order.only)) + 4
+    steps = len(run.pages(order.only)) + 5
     with _progress(str(shop), steps, log_json) as step:
         ended = clients.of(shop, report.make(shop, order, step))
     typer.echo(ended.said)

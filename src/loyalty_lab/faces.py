@@ -13,35 +13,19 @@ from pathlib import Path
 
 from loyalty_lab import keys
 from loyalty_lab.drawer import Drawer
-from loyalty_lab.language import font_folder
+from loyalty_lab.fonts import LATIN_FONT, OTHER_FONT, font_folder, letters
 
 # Family, weight, file: what a page of the web carries of the fonts.
 LATIN = (
     ("Source Sans 3", 300, "source-sans/ttf/SourceSans3-Light.ttf"),
-    ("Source Sans 3", 400, "source-sans/ttf/SourceSans3-Regular.ttf"),
+    ("Source Sans 3", 400, LATIN_FONT),
     ("Source Sans 3", 600, "source-sans/ttf/SourceSans3-Semibold.ttf"),
 )
-OTHER = (("Kurinto Sans", 400, "kurinto/ttf/KurintoSans-Rg.ttf"), ("Kurinto Sans", 700, "kurinto/ttf/KurintoSans-Bd.ttf"))
+OTHER = (("Kurinto Sans", 400, OTHER_FONT), ("Kurinto Sans", 700, "kurinto/ttf/KurintoSans-Bd.ttf"))
 FIRST, SECOND = ("source-sans/ttf", "source-code/ttf"), "kurinto/ttf"
 # Kurinto draws Armenian larger than Source Sans draws Latin: it is set so much smaller beside it.
 ARMENIAN_SIZE = 0.925
 ALWAYS = {chr(code) for code in range(0x20, 0x100)} | set("ĞğİıŞş–—‘’“”„…·•−≈≤≥×÷€£₺")  # in Latin type, whatever a page says
-
-
-@cache
-def letters(file: str) -> frozenset[str]:
-    """Return the letters a font file holds.
-
-    Examples
-    --------
-    >>> "ç" in letters(LATIN[1][2]), "ক" in letters(LATIN[1][2]), "ক" in letters(OTHER[0][2])
-    (True, False, True)
-    """
-    from fontTools.ttLib import TTFont
-
-    with TTFont(font_folder() / file, lazy=True) as font:
-        font.setGlyphOrder([str(number) for number in range(font["maxp"].numGlyphs)])  # or the names of all glyphs would be read
-        return frozenset(map(chr, font.getBestCmap()))
 
 
 def armenian_alone(used: Set[str]) -> bool:

@@ -188,7 +188,7 @@ def write(scores: pd.DataFrame, path: Path) -> None:
     """Write a forecast as Parquet."""
     import duckdb
 
-    with duckdb.connect() as db:
+    with duckdb.cursor() as db:
         db.register("scores", scores.reset_index())
         db.table("scores").order("customer_id").write_parquet(str(path))
 
@@ -197,7 +197,7 @@ def read(path: Path) -> pd.DataFrame:
     """Read a forecast written by `write`."""
     import duckdb
 
-    with duckdb.connect() as db:
+    with duckdb.cursor() as db:
         scores = db.execute("select * from read_parquet(?) order by customer_id", [str(path)]).df()
     return scores.set_index("customer_id")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import keys, results
 from loyalty_lab.errors import NotebookError
-from loyalty_lab.kept import Cache, digest
+from loyalty_lab.kept import Cache, Work, digest
 from loyalty_lab.run import EARLIER_FILE, FORECAST_PARTS, ROUNDS_FILE, SETTINGS_FILE
 from loyalty_lab.shop import IDENTITIES, LEDGER, RETURNED, SALT
 
@@ -70,6 +70,16 @@ def write(
     return Written(horizon_days, earlier, key)
 
 
+def forecast_at_hand(taken: Intake, cutoff: date, cache: Cache) -> bool:
+    """Return whether the forecast was made before: if not, no notebook was."""
+    work, key = _forecast_work(told(taken), cutoff, cache)
+    return work.done(key, taken.hashes) is not None
+
+
+def _forecast_work(settings: dict[str, Any], cutoff: date, cache: Cache) -> tuple[Work, str]:
+    return cache.work("forecast"), keys.of("forecast", settings, cutoff.isoformat(), keys.of_notebooks_code())
+
+
 def told(taken: Intake) -> dict[str, Any]:
     """Return what notebooks may know of shop.toml: neither people nor files, and of the languages the first, which is the shop's own."""
     settings = taken.settings.model_dump(mode="json", exclude={"identity", "sources"})
@@ -78,7 +88,7 @@ def told(taken: Intake) -> dict[str, Any]:
 
 def _write_forecast(taken: Intake, settings: dict[str, Any], cutoff: date, folder: Path, cache: Cache, spark: str | None) -> int:
     """Write the forecast and its backtest. Returns the horizon in days."""
-    work, key = cache.work("forecast"), keys.of("forecast", settings, cutoff.isoformat(), keys.of_notebooks_code())
+    work, key = _forecast_work(settings, cutoff, cache)
     if noted := work.bring(key, folder, taken.hashes):
         return noted["horizon_days"]
     from loyalty_lab import forecast

@@ -80,15 +80,13 @@ def _copy_notebooks(folder: Path, edition: str) -> None:
 
 def _set_to_shop(source: Path, edition: str) -> bytes:
     """A notebook without outputs that reads the settings file beside it."""
-    import nbformat
-
     notebook = run.for_edition(source, edition)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
             if source.parent.name != "training":
                 cell.source = cell.source.replace(PARAMETER, f'run_file: str = "{run.SETTINGS_FILE}"')
-    return run.normalised(nbformat.writes(notebook)).encode()
+    return run.normalised(run.library("nbformat").writes(notebook)).encode()
 
 
 def _digest(content: bytes) -> str:

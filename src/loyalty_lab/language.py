@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import string
 import tomllib
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import share
 from loyalty_lab.errors import RenderError
+from loyalty_lab.fonts import glyphs
 
 if TYPE_CHECKING:
     from babel import Locale
@@ -336,45 +335,6 @@ def catalogue(language: str) -> dict[str, dict]:
         except tomllib.TOMLDecodeError as error:
             raise RenderError(f"playbook/text/{language}/{path.name}", f"is not valid TOML: {error}", "correct that line") from None
     return content
-
-
-@cache
-def font_folder() -> Path:
-    """Return the folder of the weblate-fonts package; system fonts are never used.
-
-    Raises
-    ------
-    RenderError
-        If the package is not installed.
-
-    Examples
-    --------
-    >>> sorted(path.name for path in font_folder().iterdir() if path.is_dir())
-    ['kurinto', 'source-code', 'source-sans']
-    """
-    # Found without importing it: the package is made for Django.
-    spec = importlib.util.find_spec("weblate_fonts")
-    if spec is None or not spec.submodule_search_locations:
-        raise RenderError("weblate-fonts", "the fonts are not installed", "pip install weblate-fonts")
-    return Path(next(iter(spec.submodule_search_locations))) / "static" / "weblate_fonts"
-
-
-@cache
-def glyphs() -> frozenset[str]:
-    """Return every character the fonts of the playbook can print.
-
-    Examples
-    --------
-    >>> {"ç", "ক", "Ֆ", "£", "৳"} <= glyphs(), "漢" in glyphs()
-    (True, False)
-    """
-    from fontTools.ttLib import TTFont
-
-    found: set[int] = set()
-    for name in ("source-sans/ttf/SourceSans3-Regular.ttf", "kurinto/ttf/KurintoSans-Rg.ttf"):
-        with TTFont(font_folder() / name, lazy=True) as font:
-            found |= set(font.getBestCmap())
-    return frozenset(map(chr, found))
 
 
 def clean(text: Any, limit: int = 80) -> str:

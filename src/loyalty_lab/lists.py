@@ -91,7 +91,7 @@ def read_identities(path: Path) -> pd.DataFrame:
     """Read who is who, by pseudonym."""
     import duckdb
 
-    with duckdb.connect() as db:
+    with duckdb.cursor() as db:
         frame = db.execute("select * from read_parquet(?)", [str(path)]).df()
     return frame.set_index("customer_id")
 

@@ -13,7 +13,8 @@ from typing import Any
 from loyalty_lab import faces, share
 from loyalty_lab.drawer import Drawer
 from loyalty_lab.errors import RenderError
-from loyalty_lab.language import JOINERS, ZERO_WIDTH_SPACE, glyphs
+from loyalty_lab.fonts import glyphs
+from loyalty_lab.language import JOINERS, ZERO_WIDTH_SPACE
 
 PAPERS = ("a4", "letter")
 TEMPLATE = "playbook.typ"

@@ -163,9 +163,12 @@ def _make(job: _Job) -> Report:
 def _fill(job: _Job, stage: Path) -> tuple[list[run.Outcome], dict[str, Any]]:
     """Make everything in a folder that is to become the report; returns how the notebooks ended, and what its pages begin with."""
     job.step("forecasting")
+    if job.order.manner.warm and not inputs.forecast_at_hand(job.taken, job.cutoff, job.cache):
+        run.warm_up()
     written = inputs.write(job.shop_folder, job.taken, job.cutoff, job.report_date, stage, job.place.parent, job.cache, job.order.spark)
-    ground = run.Ground(stage, job.cutoff, job.cache, written.key, job.taken.hashes)
-    outcomes = run.run_pages(run.pages(job.order.only), ground, job.order.manner, partial(_told, job.step))
+    ground, chosen = run.Ground(stage, job.cutoff, job.cache, written.key, job.taken.hashes), run.pages(job.order.only)
+    job.step(f"running {len(chosen)} notebooks")
+    outcomes = run.run_pages(chosen, ground, job.order.manner, partial(_told, job.step))
     job.step("drawing arms and writing lists")
     actions, came_back = _lists(job, written.horizon_days, stage)
     about = _about(job, written)

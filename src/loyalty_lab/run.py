@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,8 @@ KERNEL_ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
+# A part of jsonschema, if it is installed, that builds a grammar of web addresses for a second when it is imported.
+GRAMMAR = "rfc3987_syntax"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -126,9 +130,7 @@ def check_parameters(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
         If a name is unknown (the nearest one is offered) or a value has another type.
         papermill itself only warns, and runs on with the default.
     """
-    import papermill
-
-    declared = papermill.inspect_notebook(str(notebook))
+    declared = library("papermill").inspect_notebook(str(notebook))
     for name, value in given.items():
         if name not in declared:
             raise UsageError(notebook.name, f"has no parameter {name!r}.{near_match(name, declared)}", f"use one of: {', '.join(declared)}")
@@ -140,6 +142,24 @@ def check_parameters(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
     return {name: TYPES[declared[name]["inferred_type_name"]](value) for name, value in given.items()}
 
 
+def library(name: str) -> Any:
+    """Import what reads or runs notebooks, late and without `GRAMMAR`: no notebook is checked for a web address.
+
+    Examples
+    --------
+    >>> library("nbformat").current_nbformat
+    4
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    sys.modules.setdefault(GRAMMAR, None)  # type: ignore[arg-type]  # not to be found
+    try:
+        return import_module(name)
+    finally:
+        if sys.modules[GRAMMAR] is None:
+            del sys.modules[GRAMMAR]
+
+
 def for_edition(source: Path, edition: str) -> NotebookNode:
     """Read a notebook without the cells that an edition leaves out: exercises for clients, solutions for participants.
 
@@ -149,9 +169,7 @@ def for_edition(source: Path, edition: str) -> NotebookNode:
     >>> [tag for cell in cells for tag in cell.metadata.get("tags", []) if tag in TAUGHT]
     ['exercise']
     """
-    import nbformat
-
-    notebook = nbformat.read(source, as_version=4)
+    notebook = library("nbformat").read(source, as_version=4)
     left_out = set(TAUGHT) - set(EDITIONS[edition])
     notebook.cells = [cell for cell in notebook.cells if not left_out & set(cell.metadata.get("tags", []))]
     return notebook
@@ -168,7 +186,7 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder:
     NotebookError
         If a cell raised, the kernel died, or a cell took longer than the timeout or printed more than `MOST_PRINTED`.
     """
-    import papermill
+    papermill = library("papermill")
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     from loyalty_lab.kernels import bounded
@@ -226,6 +244,15 @@ def kernel_settings(warm: bool) -> Iterator[str]:
             yield name
 
 
+def warm_up() -> None:
+    """Start what warm kernels are forked from: it imports while other work goes on."""
+    from loyalty_lab import kernels
+
+    with _environment(KERNEL_ENVIRONMENT):
+        if kernels.can_fork():
+            kernels.Nursery.here()
+
+
 def run_pages(chosen: list[Page], ground: Ground, manner: Manner, done: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
     """Run the notebooks of a playbook that were not run before on the same ground, `manner.jobs` at a time.
 
@@ -248,8 +275,8 @@ def _run(chosen: list[Page], ground: Ground, manner: Manner) -> Iterator[Outcome
         yield from (_run_page(page, ground, manner) for page in chosen)
         return
     import joblib
-    import papermill  # noqa: F401  before there are threads to import it in
 
+    library("papermill")  # before there are threads to import it in
     with kernel_settings(manner.warm):
         work = (joblib.delayed(_run_in_thread)(page, ground, manner) for page in chosen)
         yield from joblib.Parallel(manner.jobs, backend="threading", return_as="generator_unordered", batch_size=1)(work)
@@ -337,7 +364,7 @@ def store_outputs(names: Iterable[str] = ()) -> None:
 
 
 def _store(path: Path) -> None:
-    import nbformat
+    nbformat = library("nbformat")
     from nbclient import NotebookClient
 
     from loyalty_lab.kernels import bounded
@@ -350,6 +377,4 @@ def _store(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    import sys
-
     store_outputs(sys.argv[1:])

@@ -311,7 +311,7 @@ def read(name: str, path: Path) -> pd.DataFrame:
     """Read a typed table from Parquet."""
     import duckdb
 
-    with duckdb.connect() as db:
+    with duckdb.cursor() as db:
         return typed(name, db.execute("select * from read_parquet(?)", [str(path)]).df())
 
 

@@ -16,22 +16,28 @@ import json
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from loyalty_lab import keys, share
+
 DIES_WITH_PARENT = 1
+# What notebooks need besides our own modules; most of these import it late.
 IMPORTED = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
     "ipykernel.debugger",
     "pandas",
+    "pandas.core.methods.to_dict",
+    "pandas.core.reshape.reshape",
+    "pandas.io.formats.csvs",
+    "pandas.io.formats.html",
     "duckdb",
     "scipy.stats",
     "scipy.optimize",
-    "matplotlib.figure",
-    "matplotlib.backends.backend_agg",
-    "fontTools.ttLib",
+    "matplotlib.pyplot",
     "babel.numbers",
     "babel.dates",
     "sklearn.linear_model",
@@ -39,26 +45,37 @@ IMPORTED = (
     "sklearn.pipeline",
     "sklearn.inspection",
     "sklearn.isotonic",
-    "statsmodels.api",
-    "loyalty_lab.study",
     "loyalty_lab.demo.truth",
-    "loyalty_lab.forecast",
-    "loyalty_lab.effects",
-    "loyalty_lab.explain",
-    "loyalty_lab.charts",
 )
+BAR = {"labels": [{"key": "chart.label", "args": {"label": "0"}}], "values": [0.5], "unit": "share"}
 
 
 def prepare() -> None:
     """Import what notebooks need; libraries that look for a notebook while they are imported must find one, or they print differently."""
     builtins.get_ipython = lambda: SimpleNamespace(kernel=None)  # type: ignore[attr-defined]
-    for name in IMPORTED:
+    for name in (*IMPORTED, *ours()):
         importlib.import_module(name)
+    draw()
     del builtins.get_ipython  # type: ignore[attr-defined]
     if (threads := len(os.listdir("/proc/self/task"))) != 1:
         sys.exit(f"{threads} threads run: a fork would lose all but one")
     gc.collect()
     gc.freeze()
+
+
+def ours() -> Iterator[str]:
+    """The modules of this package that a notebook can reach."""
+    for path in sorted(share.PACKAGE.rglob("*.py")):
+        parts = path.relative_to(share.PACKAGE).with_suffix("").parts
+        if parts[0] not in {*keys.BEYOND_NOTEBOOKS, "__init__", "__main__", "kernels"}:
+            yield ".".join(["loyalty_lab", *parts]).removesuffix(".__init__")
+
+
+def draw() -> None:
+    """Draw and say something once: fonts, styles and texts are read now and not in every kernel."""
+    from loyalty_lab import charts
+
+    charts.png(charts.draw("bars", BAR))
 
 
 def serve(line: Any) -> None:
