@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "loyalty_lab"
 ORDER = [
     ["errors", "share"],
-    ["tables", "fonts", "language"],
+    ["tables", "fonts", "language", "logo"],
     ["charts", "results"],
     ["shop", "dictionary", "proportions", "estimates", "periods", "ratios", "keys", "kept", "workers", "kernels"],
     ["intake"],

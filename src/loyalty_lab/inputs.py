@@ -82,7 +82,7 @@ def _forecast_work(settings: dict[str, Any], cutoff: date, cache: Cache) -> tupl
 
 def told(taken: Intake) -> dict[str, Any]:
     """Return what notebooks may know of shop.toml: neither people nor files, and of the languages the first, which is the shop's own."""
-    settings = taken.settings.model_dump(mode="json", exclude={"identity", "sources"})
+    settings = taken.settings.model_dump(mode="json", exclude={"identity": True, "sources": True, "brand": {"logo"}})
     return settings | {"languages": settings["languages"][:1]}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from loyalty_lab import charts
+from loyalty_lab import charts, logo
 from loyalty_lab.drawer import Drawer
 from loyalty_lab.language import NOTHING, Texts, clean
 from loyalty_lab.results import Fact, Figure, Message, Result
@@ -130,7 +130,7 @@ class Book:
 
 
 def face(shop: ShopSettings, language: str) -> dict[str, Any]:
-    """What every printed document begins with: language, digits, and the shop's name and colour."""
+    """What every printed document begins with: language, digits, and the shop's name, colour and logo."""
     texts = Texts(language)
     return {
         "lang": language,
@@ -138,7 +138,7 @@ def face(shop: ShopSettings, language: str) -> dict[str, Any]:
         "digits": list(texts.part("language.digits")),
         "counter": texts.part("language.counter"),
         "style": {name: str(value) for name, value in texts.part("language.print").items()},
-        "brand": {"shop": clean(shop.name), "accent": charts.safe_accent(shop.brand.accent)},
+        "brand": {"shop": clean(shop.name), "accent": charts.safe_accent(shop.brand.accent), "logo": logo.drawn(shop.brand.logo)},
     }
 
 

@@ -141,7 +141,7 @@ def _data_uri(svg: str) -> str:
 
 def _letters(part: Any, name: str = "") -> set[str]:
     if isinstance(part, str):
-        return set() if name == "svg" else set(part) | set(unicodedata.normalize("NFC", part))
+        return set() if name in ("svg", "url") else set(part) | set(unicodedata.normalize("NFC", part))
     if isinstance(part, dict):
         return set().union(*(_letters(inner, key) for key, inner in part.items()))
     return set().union(*(_letters(inner) for inner in part or ()))

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from loyalty_lab import tables
+from loyalty_lab import logo, tables
 from loyalty_lab.errors import InputError, near_match
 from loyalty_lab.language import LOCALES
 
@@ -34,7 +34,7 @@ class _Settings(BaseModel):
 
 
 class Brand(_Settings):
-    """How the shop's pages look, and how its cards and letters say it can be reached."""
+    """How the shop's pages look, and how its cards and letters say it can be reached. `logo` is a file; once read, the picture itself."""
 
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5351"
     logo: str | None = None
@@ -139,7 +139,7 @@ def load_settings(folder: Path) -> ShopSettings:
     ------
     InputError
         If the folder or file is missing, is not TOML, or holds an unknown key (the nearest
-        known one is offered) or a value out of range.
+        known one is offered) or a value out of range, or names a logo that is no picture.
     """
     path = Path(folder) / "shop.toml"
     if not path.is_file():
@@ -149,9 +149,13 @@ def load_settings(folder: Path) -> ShopSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("shop.toml", f"is not valid TOML: {error}", "correct that line") from None
     try:
-        return ShopSettings.model_validate(content)
+        settings = ShopSettings.model_validate(content)
     except ValidationError as error:
         raise _settings_error(error.errors()[0]) from None
+    if settings.brand.logo is None:
+        return settings
+    picture = logo.read(path.parent, settings.brand.logo)
+    return settings.model_copy(update={"brand": settings.brand.model_copy(update={"logo": picture})})
 
 
 def _settings_error(first: dict) -> InputError:

@@ -111,7 +111,7 @@ def _ask(folder: Path) -> _Asked:
         raise InputError("shop.toml", "names no export of orders", 'add [[sources]] with file = "exports/..." and table = "orders"')
     secret = identities.salt(folder / "private")
     hashes = {path: _sha256(path) for _, path in files}
-    return _Asked(folder, settings, files, hashes, secret, _key(folder, hashes, secret))
+    return _Asked(folder, settings, files, hashes, secret, _key(folder, settings, hashes, secret))
 
 
 def _files(folder: Path, source: Source) -> list[Path]:
@@ -124,9 +124,9 @@ def _files(folder: Path, source: Source) -> list[Path]:
     return found
 
 
-def _key(folder: Path, hashes: dict[Path, str], secret: str) -> str:
+def _key(folder: Path, settings: ShopSettings, hashes: dict[Path, str], secret: str) -> str:
     own = [path for path in sorted(Path(__file__).parent.rglob("*")) if path.suffix in (".py", ".toml")]
-    parts = [__version__, secret, (folder / "shop.toml").read_text(encoding="utf-8-sig")]
+    parts = [__version__, secret, (folder / "shop.toml").read_text(encoding="utf-8-sig"), settings.brand.logo or ""]
     parts += [path.read_text(encoding="utf-8") for path in (*own, Path(tables.__file__))]
     parts += [f"{path.name} {sha256}" for path, sha256 in hashes.items()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
