@@ -59,6 +59,17 @@ def test_orders_are_read_with_their_discounts_and_refunds(tmp_path):
     assert told["tables"]["orders"]["rows_out"] == 2
 
 
+def test_who_complains_of_a_cancelled_order_is_known_by_it(tmp_path):
+    orders = "order_id,customer_id,ordered_at,net_amount,status\n1,a,2026-01-05,8.00,paid\n2,b,2026-01-06,5.00,cancelled\n"
+    reviews = "review_id,order_id,rating,posted_at\n1,1,5,2026-01-09\n2,2,1,2026-01-10\n3,9,1,2026-01-11\n"
+    shop = read(tmp_path / "shop", {"orders.csv": orders, "reviews.csv": reviews}).shop()
+
+    known = shop.reviews.set_index("review_id")["customer_id"].notna()
+    assert known.to_dict() == {"1": True, "2": True, "3": False}
+    assert len(shop.orders) == 1
+    assert shop.reviews["customer_id"].nunique() == 2
+
+
 def test_cash_on_delivery_counts_where_the_shop_says_so(tmp_path):
     text = "order_id,customer_id,ordered_at,net_amount,status\n1,a,2026-01-05,8.00,pending\n"
 

@@ -192,11 +192,11 @@ class Texts:
         return self._number(value, 0 if size >= 10 or not size else 1 if size >= 1 else 2)
 
     def ratio(self, value: Any) -> str:
-        """Write a ratio with at most three significant digits."""
+        """Write a ratio with at most three significant digits; what is little more than one is not written as one."""
         if _missing(value):
             return NOTHING
         size = abs(float(value))
-        return self._number(value, 3 if size < 1 else 1 if size < 100 else 0)
+        return self._number(value, 3 if size < 1 else 2 if 1 < size < 1.1 else 1 if size < 100 else 0)
 
     def one_in(self, value: Any) -> str:
         """Write a rate as "1 in 31"; rounded down, so that it never promises less effort than it takes."""

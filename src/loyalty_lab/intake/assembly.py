@@ -82,6 +82,7 @@ def assemble(work: Assembly, files: list[tuple[Source, Path]], hashes: dict[Path
         for number, path in stream.files:
             _take(work, stream, number, path, hashes[path])
     work.db.execute("create temp table lines_told as select cast(null as varchar) as order_id, cast(null as bigint) as net where false")
+    work.db.execute("create temp table placed (order_id varchar, person varchar)")
     explicit_lines = any(stream.table == "order_lines" for stream in streams)
     for stream in sorted(streams, key=lambda each: each.table != "order_lines"):
         _make(work, stream, explicit_lines)
@@ -146,6 +147,7 @@ def _make(work: Assembly, stream: Stream, explicit_lines: bool) -> None:
         for number, _ in stream.files:
             db.execute(f"drop table typed_{number}")
         _warn_of_totals(work, stream)
+        db.execute("insert into placed select order_id, person from orders_made where person is not null")
         _keep(work, "orders", "orders_made", {*ALWAYS, *stream.columns})
         if not explicit_lines and db.execute("select count(*) from lines_made").fetchone()[0]:
             _keep(work, "order_lines", "lines_made", {column.name for column in tables.SCHEMAS["order_lines"].columns})
@@ -221,8 +223,6 @@ def _refuse_nothing(work: Assembly) -> None:
 def write_tables(work: Assembly, folder: Path, salt: str) -> dict[str, Path]:
     """Write every table as Parquet, customers under their pseudonyms, and note its days and columns."""
     _names(work, salt)
-    bought = " union all ".join(f"select order_id, person from {part} where person is not null" for part in work.made["orders"])
-    work.db.execute(f"create temp table bought as {bought}")
     paths = {}
     for table, parts in sorted(work.made.items()):
         paths[table] = folder / f"{table}.parquet"
@@ -263,12 +263,12 @@ def _write(work: Assembly, table: str, parts: list[str], path: Path) -> None:
 
 
 def _person(column: str, have: set[str], table: str) -> str | None:
-    """Whom a column names; who a review, ticket or answer is from may also follow from its order."""
+    """Whom a column names; who a review, ticket or answer is from may also follow from its order, be it one that was cancelled."""
     if column != "customer_id":
         return f"made.{column}_person" if f"{column}_person" in have else None
     if table in ("orders", "customers") or "order_id" not in have:
         return "made.person" if "person" in have else None
-    of_order = "(select min(o.person) from bought as o where o.order_id = made.order_id)"
+    of_order = "(select min(o.person) from placed as o where o.order_id = made.order_id)"
     return f"coalesce(made.person, {of_order})" if "person" in have else of_order
 
 
