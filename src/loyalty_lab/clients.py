@@ -91,6 +91,10 @@ def one(shop: Path, order: Order) -> Ended:
     except Exception as error:  # a fault of ours in one shop is no reason to leave the others without a report
         said = f"{type(error).__name__}: {error}"
         return Ended(shop, "refused", str(InputError(str(shop), f"stopped with {said}", "please report it, with this line")), 4)
+    finally:
+        from loyalty_lab import playbook
+
+        playbook.forget()
 
 
 def _refused(shop: Path, error: LoyaltyLabError) -> Ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import unicodedata
 from datetime import UTC, datetime
 from functools import cache
@@ -55,14 +56,15 @@ def png(document: dict[str, Any], paper: str = "a4", ppi: int = 72, template: st
 def forget() -> None:
     """Let Typst drop what it has worked out so far: a document in another language shares next to nothing with it.
 
-    Without this every document printed in a process leaves some hundreds of megabytes behind. The pages stay the same bytes.
+    Without this every document printed in a process leaves some hundreds of megabytes behind. The pages stay the same bytes. Before
+    anything was printed there is nothing to do.
 
     Examples
     --------
     >>> forget()
     """
-    import typst
-
+    if (typst := sys.modules.get("typst")) is None:
+        return
     for _ in range(FORGETS_AFTER):
         typst.compile(b"", format="svg", font_paths=_fonts())
 

@@ -331,6 +331,7 @@ def print_pages(
     """
     from loyalty_lab import document, playbook
 
+    playbook.forget()
     found = {path.stem: results.load(path) for path in sorted((stage / "results").glob("*.json")) if path.stem != "actions"}
     read = report_json(taken, about["cutoff"], language)
     pages = document.build(found, actions, taken.settings, read, about, language, cache)
@@ -340,7 +341,6 @@ def print_pages(
         made[f"slides-{language}.pdf"] = playbook.pdf(pages, about["paper"], "slides.typ")
     for name, content in made.items():
         results.write_atomically(stage / name, content)
-    playbook.forget()
     texts = Texts(language, currency=taken.settings.currency)
     return list(made), document.front(pages, [texts.say(each) for each in taken.report.serious], f"playbook-{language}.html")
 
