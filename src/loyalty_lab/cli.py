@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from loyalty_lab import __version__
-from loyalty_lab.errors import LoyaltyLabError, UsageError
+from loyalty_lab.errors import LoyaltyLabError, UsageError, of_storage
 
 PAPERS, BACKENDS, ENGINES = ("a4", "letter"), ("loky", "dask"), ("duckdb", "spark")
 TRAPS = (
@@ -359,3 +359,8 @@ def main() -> None:
     except LoyaltyLabError as error:
         _say(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        if (refused := of_storage(error, "the disk")) is None:
+            raise
+        _say(str(refused))
+        sys.exit(refused.exit_code)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loyalty_lab import report, workers
-from loyalty_lab.errors import InputError, LoyaltyLabError
+from loyalty_lab.errors import InputError, LoyaltyLabError, of_storage
 from loyalty_lab.report import Order, Report
 
 OVERVIEW = "overview.html"
@@ -88,13 +88,20 @@ def one(shop: Path, order: Order) -> Ended:
         return _refused(shop, error)
     except MemoryError:
         return _lost(shop)
+    except OSError as error:
+        refused = of_storage(error, str(shop))
+        return _refused(shop, refused) if refused else _fault(shop, error)
     except Exception as error:  # a fault of ours in one shop is no reason to leave the others without a report
-        said = f"{type(error).__name__}: {error}"
-        return Ended(shop, "refused", str(InputError(str(shop), f"stopped with {said}", "please report it, with this line")), 4)
+        return _fault(shop, error)
     finally:
         from loyalty_lab import playbook
 
         playbook.forget()
+
+
+def _fault(shop: Path, error: Exception) -> Ended:
+    said = f"stopped with {type(error).__name__}: {error}"
+    return Ended(shop, "refused", str(InputError(str(shop), said, "please report it, with this line")), 4)
 
 
 def _refused(shop: Path, error: LoyaltyLabError) -> Ended:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+from pathlib import Path
+
+# What a full disk, a full quota, or a folder that may not be written says.
+STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class LoyaltyLabError(ValueError):
@@ -55,6 +60,22 @@ class RenderError(LoyaltyLabError):
     """The pages could not be made from the results."""
 
     exit_code = 5
+
+
+def of_storage(error: OSError, place: str) -> InputError | None:
+    """Say what the system refused while something was written; None where the error is of another kind.
+
+    Examples
+    --------
+    >>> print(of_storage(OSError(errno.ENOSPC, "No space left on device"), "my-shop"))
+    my-shop: cannot be written: No space left on device
+      To mend it: make room there, or let it be written, and run again
+    """
+    if error.errno not in STORAGE:
+        return None
+    file = Path(error.filename or place)
+    where = file.parent if file.suffix == ".tmp" else file  # nobody knows the temporary name
+    return InputError(str(where), f"cannot be written: {error.strerror}", "make room there, or let it be written, and run again")
 
 
 def near_match(word: str, known: Iterable[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -121,6 +123,39 @@ def new_folder(folder: str | Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(str(folder), "there is something already", "name a folder that is new or empty")
     return folder
+
+
+@contextmanager
+def whole_folder(folder: str | Path) -> Iterator[Path]:
+    """Give a folder beside a new one's place, and move it there once all is written in it; if not all can be, nothing is left.
+
+    Raises
+    ------
+    InputError
+        If there is something already, or it cannot be written.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     with whole_folder(Path(home) / "shop") as made:
+    ...         (made / "shop.toml").touch()
+    ...     [path.name for path in Path(home).rglob("*")]
+    ['shop', 'shop.toml']
+    """
+    folder = new_folder(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+            made = Path(place) / "shop"
+            made.mkdir()
+            yield made
+            if not folder.exists():
+                made.rename(folder)
+            else:  # it may be where somebody stands
+                for part in sorted(made.iterdir()):
+                    part.rename(folder / part.name)
+    except OSError as error:
+        raise InputError(str(folder), f"cannot be written: {error.strerror}", "make room there, or choose another folder") from None
 
 
 def load_settings(folder: Path) -> ShopSettings:

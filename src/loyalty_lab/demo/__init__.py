@@ -19,7 +19,7 @@ from loyalty_lab.intake.identities import pseudonym
 from loyalty_lab.language import catalogue
 from loyalty_lab.ledger import append
 from loyalty_lab.returned import READ, list_code
-from loyalty_lab.shop import Shop, ShopSettings, new_folder
+from loyalty_lab.shop import Shop, ShopSettings, whole_folder
 
 if TYPE_CHECKING:
     from datetime import date
@@ -201,7 +201,7 @@ def write(demo: Demo, folder: str | Path) -> None:
     Raises
     ------
     InputError
-        If the folder holds something already.
+        If the folder holds something already, or cannot be written; nothing is left then.
 
     Examples
     --------
@@ -211,17 +211,17 @@ def write(demo: Demo, folder: str | Path) -> None:
     ...     sorted(path.name for path in Path(place).iterdir())
     ['exports', 'private', 'rounds', 'shop.toml', 'truth.json']
     """
-    folder = new_folder(folder)
-    (folder / "exports").mkdir(parents=True, exist_ok=True)
-    for name, frame in demo.tables.items():
-        (folder / "exports" / f"{name}.csv").write_text(_csv(name, frame), encoding="utf-8", newline="\n")
-    (folder / "private").mkdir(mode=0o700)
-    salt = folder / "private" / "salt"
-    salt.touch(mode=0o600)
-    salt.write_text(demo.salt_hex + "\n", encoding="ascii", newline="\n")
-    _write_round(demo, folder / "rounds")
-    (folder / "shop.toml").write_text(demo.settings_toml, encoding="utf-8", newline="\n")
-    (folder / "truth.json").write_text(json.dumps(demo.truth, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    with whole_folder(folder) as made:
+        (made / "exports").mkdir()
+        for name, frame in demo.tables.items():
+            (made / "exports" / f"{name}.csv").write_text(_csv(name, frame), encoding="utf-8", newline="\n")
+        (made / "private").mkdir(mode=0o700)
+        salt = made / "private" / "salt"
+        salt.touch(mode=0o600)
+        salt.write_text(demo.salt_hex + "\n", encoding="ascii", newline="\n")
+        _write_round(demo, made / "rounds")
+        (made / "shop.toml").write_text(demo.settings_toml, encoding="utf-8", newline="\n")
+        (made / "truth.json").write_text(json.dumps(demo.truth, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
 def _write_round(demo: Demo, place: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from loyalty_lab.demo.dirt import Row, line, orders
 from loyalty_lab.demo.formats import Format, every_file, formats
 from loyalty_lab.errors import UsageError, near_match
-from loyalty_lab.shop import new_folder
+from loyalty_lab.shop import whole_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ def write(demo: Demo, folder: str | Path, name: str) -> dict:
     UsageError
         If there is no such format; the nearest is offered.
     InputError
-        If the folder holds something already.
+        If the folder holds something already, or cannot be written; nothing is left then.
 
     Examples
     --------
@@ -68,20 +68,20 @@ def write(demo: Demo, folder: str | Path, name: str) -> dict:
 
     if name not in formats():
         raise UsageError("--as", f"there is no format {name!r}.{near_match(name, formats())}", f"choose one of: {', '.join(formats())}")
-    folder, form = new_folder(folder), formats()[name]
-    folder.mkdir(parents=True, exist_ok=True)
+    form = formats()[name]
     rng = np.random.default_rng([int(demo.salt_hex[:12], 16), *name.encode()])
     sold, rows, dropped, seen = orders(demo, form, rng), {}, Counter(), Counter()
-    for part in (form, *(every_file()[each] for each in form.beside)):
-        for file, page in _pages(_rows(sold, part, form), part):
-            (folder / file).write_bytes(_file(page, part, rng))
-            rows[file] = len(page)
-            if part is form:
-                dropped.update(row["gone"] for row in page if row["gone"])
-                seen.update(kind for row in page for kind in row["dirt"])
-    dirt = {"format": name, "rows": rows, "dropped": dict(sorted(dropped.items())), "dirt": dict(sorted(seen.items()))}
-    for file, content in (("truth.json", demo.truth), ("dirt.json", dirt)):
-        (folder / file).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    with whole_folder(folder) as made:
+        for part in (form, *(every_file()[each] for each in form.beside)):
+            for file, page in _pages(_rows(sold, part, form), part):
+                (made / file).write_bytes(_file(page, part, rng))
+                rows[file] = len(page)
+                if part is form:
+                    dropped.update(row["gone"] for row in page if row["gone"])
+                    seen.update(kind for row in page for kind in row["dirt"])
+        dirt = {"format": name, "rows": rows, "dropped": dict(sorted(dropped.items())), "dirt": dict(sorted(seen.items()))}
+        for file, content in (("truth.json", demo.truth), ("dirt.json", dirt)):
+            (made / file).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return dirt
 
 

@@ -307,7 +307,8 @@ def copy_atomically(db: duckdb.DuckDBPyConnection, select: str, path: Path) -> N
         temporary.chmod(0o600)
         os.replace(temporary, path)
     except (OSError, duckdb.IOException) as error:
-        raise InputError(str(path.parent), f"cannot be written: {str(error)[:80]}", "make the shop's folder writable") from None
+        said = "no space left on the disk" if "No space left" in str(error) else str(error)[:80]
+        raise InputError(str(path.parent), f"cannot be written: {said}", "make room there, or let it be written, and run again") from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from loyalty_lab.intake import cells, fields, identities, words
 from loyalty_lab.intake.formats import Columns, Profile, profiles
 from loyalty_lab.intake.reading import Export, header_of, look
 from loyalty_lab.language import LOCALES, catalogue
-from loyalty_lab.shop import ShopSettings, new_folder
+from loyalty_lab.shop import ShopSettings, new_folder, whole_folder
 
 MAPPED, MAPPED_LINES = "mapped", "mapped-lines"
 FEWEST_DATES = 0.9
@@ -284,19 +283,10 @@ def _quoted(text: str | list[str]) -> str:
 
 
 def _make(folder: Path, exports: list[Path], text: str) -> None:
-    """Make the folder beside its place and move it there whole."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
-            made = Path(place) / "shop"
-            (made / "exports").mkdir(parents=True)
-            (made / "rounds" / "returned").mkdir(parents=True)
-            for path in dict.fromkeys(exports):
-                shutil.copyfile(path, made / "exports" / path.name)
-            (made / "shop.toml").write_text(text, encoding="utf-8")
-            identities.salt(made / "private")
-            if folder.exists():
-                folder.rmdir()
-            made.rename(folder)
-    except OSError as error:
-        raise InputError(str(folder), f"cannot be written: {error.strerror}", "choose another folder") from None
+    with whole_folder(folder) as made:
+        (made / "exports").mkdir()
+        (made / "rounds" / "returned").mkdir(parents=True)
+        for path in dict.fromkeys(exports):
+            shutil.copyfile(path, made / "exports" / path.name)
+        (made / "shop.toml").write_text(text, encoding="utf-8")
+        identities.salt(made / "private")
