@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
+from string import Formatter
 
 import lettered_shops as shops
 import pandas as pd
 import pytest
 
-from loyalty_lab import questions
-from loyalty_lab.language import Texts
+from loyalty_lab import lists, questions
+from loyalty_lab.language import LOCALES, Texts, catalogue
 from loyalty_lab.shop import Shop
 from loyalty_lab.study import Run
 
@@ -74,6 +76,33 @@ def test_a_harmful_letter_is_stopped_and_is_nothing_to_do(played):
     assert letters["monday"][0]["do"] == "Stop it. Send it to nobody."
     assert (letters["who"]["numbers"], letters["who"]["list"]) == ([], "")
     assert pages["rounds"]["title"].startswith("Follow-up letters did harm")
+
+
+@pytest.mark.parametrize(("name", "posted"), [("works", [shops.SLUG]), ("harms", [])])
+def test_a_stopped_letter_is_on_no_list_and_no_letter_is_printed(played, name, posted, tmp_path):
+    taken, opened, found, _ = played[name]
+    folder, letters = shutil.copytree(taken.folder, tmp_path / "shop"), []
+    entries = lists.make_lists(
+        folder, opened.shop, {shops.SLUG: opened.study(shops.SLUG).candidates}, found, cutoff=opened.cutoff,
+        report_date=opened.report_date, horizon_days=shops.DAYS, out=tmp_path / "lists", post=lambda desk, slug, *_: letters.append(slug),
+    )  # fmt: skip
+
+    assert letters == posted
+    assert [entry["slug"] for entry in entries] == posted
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_a_sentence_about_a_round_speaks_only_of_what_is_known_of_it(played, language):
+    known = next(set(message.args) for message in played["works"][2]["last-round"].messages if message.key == "last-round.read.works")
+    told = catalogue(language)["last-round"]
+    sentences = {f"{role}.{kind}": text for role in ("read", "spent", "paid", "check", "reached") for kind, text in told[role].items()}
+    lacking = {name: slots(text) - known for name, text in sentences.items() if isinstance(text, str) and slots(text) - known}
+
+    assert lacking == {}
+
+
+def slots(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
 def test_three_rounds_are_counted_together_in_a_table_and_a_sentence(played):

@@ -77,7 +77,7 @@ def make_lists(
     out.mkdir(parents=True, exist_ok=True)
     worth = gains.joined(found)
     entries = [_write(desk, slug, chosen[slug], worth[slug], out) for slug in sorted(chosen)]
-    for slug in sorted(campaigns) if post else ():
+    for slug in sorted(chosen.keys() & set(campaigns)) if post else ():
         post(desk, slug, chosen[slug].people, out)
     return entries
 
