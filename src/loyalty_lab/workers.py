@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -68,6 +69,8 @@ def _parallel(work: Callable[..., Any], asked: Mapping[Any, tuple], jobs: int, b
             begun.append(name)
             yield joblib.delayed(_call)(os.getpid() if backend == "loky" else None, name, work, arguments)
 
+    # A worker that has grown is replaced once it has answered: nothing that a night's log should warn of.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     at_once = max(jobs, 2)
     with joblib.parallel_config(backend, n_jobs=at_once):  # by this, and not by Parallel itself, joblib finds Dask
         run = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=at_once)
