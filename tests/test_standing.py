@@ -83,6 +83,14 @@ def test_the_title_counts_the_sayings_that_the_shop_can_speak_to():
     assert standing.claims(book())["title"].startswith("Eight sayings; to 5 of them")
 
 
+def test_where_the_shop_can_speak_to_none_of_them_the_title_says_so_in_words():
+    scorecard = sample.scorecard()
+    mute = [claim.model_copy(update={"shop_value": None}) for claim in scorecard.claims]
+
+    title = standing.claims(book(scorecard.model_copy(update={"claims": mute})))["title"]
+    assert title == "Eight sayings; your own numbers cannot yet speak to any of them"
+
+
 def test_without_a_scorecard_there_are_no_such_pages():
     bare = Book({}, [], sample.shop(), sample.INTAKE, sample.RUN, "en")
 

@@ -106,7 +106,7 @@ def claims(book: Book) -> dict[str, Any] | None:
     known = sum(claim.shop_value is not None for claim in result.claims)
     return {
         "kicker": say("kicker", cutoff=book.run["cutoff"]),
-        "title": say("title", n=known),
+        "title": say("title" if known else "title_none", n=known),
         "section": say("section"),
         "head": book.texts.part("common.labels.says_head"),
         "rows": [_saying(book, result, claim) for claim in result.claims],
