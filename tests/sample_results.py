@@ -293,7 +293,8 @@ def plausible_args(template) -> dict:
     from string import Formatter
 
     templates = template.values() if isinstance(template, dict) else [template]
-    return {name: PLAUSIBLE[spec] for one in templates for _, name, spec, _ in Formatter().parse(one) if name} | {"n": 2}
+    slots = [(name, spec) for one in templates for _, name, spec, _ in Formatter().parse(one) if name and "|" not in spec]
+    return {name: PLAUSIBLE[spec] for name, spec in slots} | {"n": 2}
 
 
 def first_message(slug: str, role: str) -> Message:

@@ -150,7 +150,7 @@ def test_every_text_can_be_said(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_the_same_texts_with_the_same_placeholders(language):
     def placeholders(text):
-        return sorted({f"{name}:{spec}" for _, name, spec, _ in Formatter().parse(text) if name})
+        return sorted({f"{name}:{spec}" for _, name, spec, _ in Formatter().parse(text) if name and "|" not in spec})
 
     def shape(words):
         return {re.sub(r"\.(one|two|few|many|zero|other)$", "", path): placeholders(text) for path, text in leaves(catalogue(words))}
@@ -158,6 +158,23 @@ def test_every_language_has_the_same_texts_with_the_same_placeholders(language):
     mine, english = shape(language), shape("en")
     assert set(mine) == set(english)
     assert {path: found for path, found in mine.items() if found != english[path]} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_that_go_with_a_number_stand_beside_it_in_as_many_forms_as_the_language_has(language):
+    kinds = {*Texts(language).locale.plural_form.tags, "other"}
+    for path, text in leaves(catalogue(language)):
+        slots = [(name, spec) for _, name, spec, _ in Formatter().parse(text) if name]
+        formed = [(name, spec) for name, spec in slots if "|" in spec]
+
+        assert {name for name, _ in formed} <= {name for name, spec in slots if spec == "count"}, path
+        assert {len(spec.split("|")) for _, spec in formed} <= {len(kinds)}, path
+
+
+def test_a_number_chooses_its_word():
+    texts = Texts("en")
+    said = [texts.fill("{n:count} {n:customer was|customers were} here", n=n) for n in (0, 1, 2)]
+    assert said == ["0 customers were here", "1 customer was here", "2 customers were here"]
 
 
 def test_one_day_apart_is_every_day():

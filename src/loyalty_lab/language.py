@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # A language is a folder of texts. English comes first: it stands in where another lacks a text.
 LOCALES = ("en", *sorted({path.parent.name for path in (share.folder("playbook") / "text").glob("*/language.toml")} - {"en"}))
 OURS = "0123456789"
+PLURALS = ("zero", "one", "two", "few", "many", "other")
 NOTHING = "–"
 # In these currencies nobody pays a hundredth part, whatever the standard allows.
 WHOLE_CURRENCIES = {"AMD", "CLP", "HUF", "IDR", "IQD", "IRR", "ISK", "JPY", "KRW", "PYG", "RSD", "TWD", "UGX", "VND"}
@@ -120,6 +121,17 @@ class Texts:
     def plural(self, n: Any) -> str:
         """Return the plural category of a number: ``one``, ``other``, ..."""
         return "other" if _missing(n) else self.locale.plural_form(n)
+
+    def form(self, n: Any, forms: list[str]) -> str:
+        """Choose the word that goes with a number, from as many as the language has plural forms, in the order of CLDR.
+
+        Examples
+        --------
+        >>> [Texts("en").form(n, ["customer", "customers"]) for n in (1, 2)]
+        ['customer', 'customers']
+        """
+        kinds = [kind for kind in PLURALS if kind in {*self.locale.plural_form.tags, "other"}]
+        return dict(zip(kinds, forms, strict=True))[self.plural(n)]
 
     def count(self, value: Any) -> str:
         """Write a whole number."""
@@ -280,6 +292,8 @@ class _Filler(string.Formatter):
         if spec == "text":
             others = {name: arg for name, arg in self.args.items() if arg is not value}
             return NOTHING if value is None else self.texts.say(value, **others)
+        if "|" in spec:
+            return self.texts.form(value, spec.split("|"))
         if spec:
             return getattr(self.texts, spec)(value)
         if _missing(value):
