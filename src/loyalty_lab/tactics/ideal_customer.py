@@ -80,7 +80,8 @@ def diagnose(shop: Shop, cutoff: date) -> Findings:
     proved = "told" if _proves(facts) else "untold"
     early = "same" if len(pool) and made["traits"].empty else "early"
     variant = "none" if people.empty else early if facts["lift"].value is None else proved
-    args = {"compared": len(made["traits"]), "quarters": len(made["quarters"]), "lately": len(lately)}
+    drift = f"{SLUG}.drift.{'known' if len(made['quarters']) else 'none'}"
+    args = {"compared": len(made["traits"]), "quarters": len(made["quarters"]), "lately": len(lately), "drift_said": drift}
     return Findings.of(
         SLUG, facts, variant, args=args, tables=made | {"sources": sources, "regions": _regions(shop, pool)},
         figures=_figures(sources, made["quarters"], spoken(facts)),
