@@ -23,7 +23,7 @@ ORDER = [
     ["segments", "lock", "ledger", "assignment", "verification", "effects", "trial", "rates", "returned", "rounds"],
     ["outcomes", "causes", "exposure", "redraws", "panels", "rollout"],
     ["demo"],
-    ["candidates", "worth", "waits", "experiences", "thresholds"],
+    ["candidates", "worth", "waits", "experiences", "suggestions", "thresholds"],
     ["tactics", "gains", "claims"],
     ["questions", "study", "run", "lessons"],
     ["desk", "lists"],
