@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -335,8 +336,10 @@ def print_pages(
     found = {path.stem: results.load(path) for path in sorted((stage / "results").glob("*.json")) if path.stem != "actions"}
     read = report_json(taken, about["cutoff"], language)
     pages = document.build(found, actions, taken.settings, read, about, language, cache)
-    made = {f"playbook-{language}.pdf": playbook.pdf(pages, about["paper"])}
-    made[f"playbook-{language}.html"] = playbook.html(pages, cache=cache).encode()
+    with ThreadPoolExecutor(1) as beside:  # Typst lets go of Python while it works
+        web = beside.submit(playbook.html, pages, cache=cache)
+        made = {f"playbook-{language}.pdf": playbook.pdf(pages, about["paper"])}
+    made[f"playbook-{language}.html"] = web.result().encode()
     if about["edition"] == "trainer":
         made[f"slides-{language}.pdf"] = playbook.pdf(pages, about["paper"], "slides.typ")
     for name, content in made.items():
