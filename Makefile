@@ -24,8 +24,9 @@ playbook: setup ## Make a demo shop in build/demo and print its playbook
 	@test -e build/demo/shop.toml || $(BIN)/loyalty-lab demo build/demo
 	$(BIN)/loyalty-lab playbook build/demo --warm --jobs 2
 
+# Three at a time on two cores: some of them wait for kernels and a browser.
 test: setup ## Run every test: modules, notebooks against their stored outputs, documentation
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 	JUPYTER_PATH=src/loyalty_lab/kernels/jupyter $(BIN)/python -m pytest --nbval --nbval-kernel-name loyalty-lab-warm -o addopts= notebooks
 
 engines: setup ## Test what runs on Spark and Dask, in an environment on top of the first; without Java Spark is left out

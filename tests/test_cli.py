@@ -190,7 +190,7 @@ def test_stale_data_make_no_report(command, demo_shop, tmp_path):
 )
 def test_a_shop_with_too_little_history_gets_a_playbook_that_says_so(command, tmp_path, orders):
     shop = make_shop(tmp_path / "shop", orders)
-    done = command("playbook", shop)
+    done = command("playbook", shop, "--warm")
     assert done.returncode == 0, done.stderr
     report = next((shop / "reports").iterdir())
 
