@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "loyalty_lab"
 ORDER = [
-    ["errors", "share"],
+    ["errors", "share", "database"],
     ["tables", "fonts", "language", "logo"],
     ["charts", "results"],
     ["shop", "dictionary", "proportions", "estimates", "periods", "ratios", "keys", "kept", "workers", "kernels"],

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from loyalty_lab import database
 from loyalty_lab.errors import InputError
 
 if TYPE_CHECKING:
-    import duckdb
-
     from loyalty_lab.shop import Shop
 
 QUERIES = Path(__file__).parent / "sql"
@@ -64,7 +61,7 @@ def query(name: str, orders: pd.DataFrame | Path, cutoff: date, threads: int | N
     """
     text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
     source, rows = (_stored if isinstance(orders, Path) else _framed)(orders)
-    with _connection(threads or (1 if rows < MANY_ORDERS else None)) as db:
+    with database.cursor(threads or (1 if rows < MANY_ORDERS else None)) as db:
         db.register("orders", db.read_parquet(source) if isinstance(source, str) else source)
         answer = db.execute(text, {"cutoff": pd.Timestamp(cutoff).date(), **more}).df()
     if "customer_id" not in answer:
@@ -72,20 +69,6 @@ def query(name: str, orders: pd.DataFrame | Path, cutoff: date, threads: int | N
     if answer["customer_id"].dtype == object:  # nobody is named, so that there is nothing to tell the type by
         answer = answer.astype({"customer_id": "str"})
     return answer.set_index("customer_id")
-
-
-def _connection(threads: int | None) -> duckdb.DuckDBPyConnection:
-    db = _database(os.getpid(), threads).cursor()
-    db.execute("set enable_progress_bar = false")  # a long query would draw it on standard output
-    return db
-
-
-@cache
-def _database(process: int, threads: int | None) -> duckdb.DuckDBPyConnection:
-    """One empty database in memory for all queries of a process: opening one takes longer than asking it. A fork opens its own."""
-    import duckdb
-
-    return duckdb.connect(config={"threads": threads} if threads else {})
 
 
 def _framed(orders: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -104,7 +87,7 @@ def _stored(path: Path) -> tuple[str, int]:
     """A Parquet file, checked, and its rows: what its foot says of its columns answers both, so that hardly a row is read."""
     import duckdb
 
-    with _connection(1) as db:
+    with database.cursor(1) as db:
         try:
             orders = db.read_parquet(str(path))
         except duckdb.Error as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from loyalty_lab import metrics
+from loyalty_lab import database, metrics
 from loyalty_lab.customers import HORIZONS, PER_UNIT, purchase_days, ten_thousandths
 from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.features import customer_features
@@ -186,18 +186,14 @@ def for_shop(shop: Shop, cutoff: date, horizon_days: int) -> tuple[pd.DataFrame,
 
 def write(scores: pd.DataFrame, path: Path) -> None:
     """Write a forecast as Parquet."""
-    import duckdb
-
-    with duckdb.cursor() as db:
+    with database.cursor() as db:
         db.register("scores", scores.reset_index())
         db.table("scores").order("customer_id").write_parquet(str(path))
 
 
 def read(path: Path) -> pd.DataFrame:
     """Read a forecast written by `write`."""
-    import duckdb
-
-    with duckdb.cursor() as db:
+    with database.cursor() as db:
         scores = db.execute("select * from read_parquet(?) order by customer_id", [str(path)]).df()
     return scores.set_index("customer_id")
 

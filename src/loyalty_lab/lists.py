@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from loyalty_lab import gains, ledger, returned, tactics, verification
+from loyalty_lab import database, gains, ledger, returned, tactics, verification
 from loyalty_lab.desk import Chosen, Desk, decide
 from loyalty_lab.language import Texts
 from loyalty_lab.results import Result, write_atomically
@@ -89,9 +89,7 @@ def read_salt(shop_folder: Path) -> str:
 
 def read_identities(path: Path) -> pd.DataFrame:
     """Read who is who, by pseudonym."""
-    import duckdb
-
-    with duckdb.cursor() as db:
+    with database.cursor() as db:
         frame = db.execute("select * from read_parquet(?)", [str(path)]).df()
     return frame.set_index("customer_id")
 

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loyalty_lab import database
 from loyalty_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -309,9 +310,7 @@ def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 def read(name: str, path: Path) -> pd.DataFrame:
     """Read a typed table from Parquet."""
-    import duckdb
-
-    with duckdb.cursor() as db:
+    with database.cursor() as db:
         return typed(name, db.execute("select * from read_parquet(?)", [str(path)]).df())
 
 
