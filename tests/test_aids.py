@@ -9,7 +9,7 @@ import pytest
 import sample_results as sample
 import typst
 
-from loyalty_lab import aids, document, playbook, share, tactics
+from loyalty_lab import aids, document, playbook, share, sizes, tactics
 from loyalty_lab.errors import UsageError
 from loyalty_lab.language import LOCALES, Texts
 from loyalty_lab.pages import Book
@@ -36,7 +36,7 @@ def pages(pdf: bytes) -> int:
 
 def fits(document: dict, paper: str = "a4") -> dict[str, list[float]]:
     """How much smaller each piece of a fixed size is set, to fit, and whether lines that share a page have room; 0 where nothing fits."""
-    inputs = {"data": json.dumps(document, ensure_ascii=False, sort_keys=True), "paper": paper}
+    inputs = {"data": json.dumps(sizes.keyed(document), ensure_ascii=False, sort_keys=True), "paper": paper}
     folder = share.folder("playbook")
     found = json.loads(
         typst.query(str(folder / aids.TEMPLATE), "<snug>", field="value", root=str(folder), font_paths=playbook._fonts(), sys_inputs=inputs)

@@ -27,7 +27,8 @@ ORDER = [
     ["tactics", "gains", "claims"],
     ["questions", "study", "run", "lessons"],
     ["desk", "lists"],
-    ["pages", "outlook", "standing", "teaching", "missing", "spreads", "letters", "aids", "document", "drawer", "faces", "playbook"],
+    ["drawer", "faces", "sizes", "playbook"],
+    ["pages", "outlook", "standing", "teaching", "missing", "spreads", "letters", "mailing", "aids", "document"],
     ["inputs", "report", "bookkeeping", "lab", "clients", "clusters", "overview", "cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

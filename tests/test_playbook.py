@@ -54,17 +54,57 @@ def test_the_same_document_gives_the_same_bytes():
 
 
 def test_a_cache_full_or_half_full_changes_no_byte(tmp_path):
-    document, page = made("en"), playbook.html(made("en"))
+    document, page, pdf = made("en"), playbook.html(made("en")), playbook.pdf(made("en"))
     assert made("en", cache=tmp_path) == document
     assert playbook.html(document, cache=tmp_path) == page
+    assert playbook.pdf(document, cache=tmp_path) == pdf
 
     kept = sorted(tmp_path.rglob("*.json"))
     for place in kept[::2]:
         place.unlink()
-    assert made("en", cache=tmp_path) == document
-    assert playbook.html(document, cache=tmp_path) == page
+    for _ in range(2):
+        assert made("en", cache=tmp_path) == document
+        assert playbook.html(document, cache=tmp_path) == page
+        assert playbook.pdf(document, cache=tmp_path) == pdf
+        playbook.forget()
     assert sorted(tmp_path.rglob("*.json")) == kept
-    assert {place.parent.parent.name for place in kept} == {"fonts", "en"}
+    assert {place.parent.parent.name for place in kept} == {"fonts", "en", "sizes"}
+
+
+def test_pages_whose_words_have_changed_are_measured_anew_and_no_others(tmp_path):
+    document, longer = made("tr"), made("tr")
+    longer["tactics"][0]["why"] += " uzun" * 400
+    playbook.pdf(document, cache=tmp_path)
+    before = remembered(tmp_path)
+    printed = playbook.pdf(longer, cache=tmp_path)
+    after = remembered(tmp_path)
+
+    assert len(after.keys() - before.keys()) == len(before.keys() - after.keys()) == 2, "both pages of the practice that has changed"
+    assert min(after[key] or 0 for key in after.keys() - before.keys()) < min(before[key] for key in before.keys() - after.keys())
+    playbook.forget()
+    assert printed == playbook.pdf(longer)
+
+
+def test_what_is_remembered_of_one_look_says_nothing_of_another(tmp_path):
+    plain, coloured = made(), made(brand={"accent": "#7a1f3d"})
+    playbook.pdf(plain, cache=tmp_path)
+    spoilt = dict.fromkeys(remembered(tmp_path), 0.5)
+    remember(tmp_path, spoilt)
+
+    assert playbook.pdf(coloured, cache=tmp_path) == playbook.pdf(coloured)
+    remember(tmp_path, spoilt)
+    assert playbook.pdf(coloured, "letter", cache=tmp_path) == playbook.pdf(coloured, "letter")
+
+
+def remembered(cache) -> dict[str, float | None]:
+    """How small pages were set, by their keys."""
+    (record,) = (cache / "sizes").rglob("done.json")
+    return json.loads(record.read_text())["noted"]["factors"]
+
+
+def remember(cache, factors: dict[str, float | None]) -> None:
+    (record,) = (cache / "sizes").rglob("done.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"noted": {"factors": factors}}))
 
 
 def test_a_fast_shop_gets_a_spread_in_place_of_the_form():
@@ -191,7 +231,8 @@ def factors(sizes: list[int]) -> list[list]:
     source = '#import "/theme.typ": *\n#show: setup\n' + "".join(page.format(size=size, tried=all_tried) for size in sizes)
     inputs = {"data": json.dumps(made(), ensure_ascii=False), "paper": "a4"}
     with_house = {"root": str(share.folder("playbook")), "font_paths": playbook._fonts(), "sys_inputs": inputs}
-    return [json.loads(typst.query(source.encode(), mark, "value", **with_house)) for mark in ("<one-page>", "<all>")]
+    chosen, tried = (json.loads(typst.query(source.encode(), mark, "value", **with_house)) for mark in ("<one-page>", "<all>"))
+    return [[page["factor"] for page in chosen], tried]
 
 
 def test_a_page_is_set_at_the_largest_size_that_keeps_it_one_page():

@@ -10,12 +10,11 @@ from datetime import date, timedelta
 
 import pandas as pd
 
+from loyalty_lab.effects import treated_share
 from loyalty_lab.errors import InputError
 from loyalty_lab.ledger import COLUMNS, REMEDY
 
-EVEN_SPLIT_BELOW = 5_000
 PAIRS_BELOW = 2_000
-LEAST_HELD_OUT, SHARE_HELD_OUT = 300, 0.10
 LATE, LATE_SHARE = "late", 0.5
 
 
@@ -122,19 +121,6 @@ def lots(salt: str, slug: str, opened_on: date, units: Iterable[str]) -> list[fl
         each.update(unit.encode())
         found.append(int.from_bytes(each.digest()[:8], "big") / 2**64)
     return found
-
-
-def treated_share(eligible: int) -> float:
-    """Return the share that is treated: half below 5,000 eligible, above it all but max(300, 10%).
-
-    Examples
-    --------
-    >>> treated_share(4_999), treated_share(10_000)
-    (0.5, 0.9)
-    """
-    if eligible < EVEN_SPLIT_BELOW:
-        return 0.5
-    return 1 - max(LEAST_HELD_OUT, SHARE_HELD_OUT * eligible) / eligible
 
 
 def open_round(salt: str, cycle: Round, people: pd.DataFrame) -> pd.DataFrame:

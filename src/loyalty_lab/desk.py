@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from loyalty_lab import assignment, returned, rounds
-from loyalty_lab.assignment import EVEN_SPLIT_BELOW, LATE, LATE_SHARE, Round
+from loyalty_lab.assignment import LATE, LATE_SHARE, Round
 from loyalty_lab.customers import customer_summary, not_to_be_contacted
+from loyalty_lab.effects import EVEN_SPLIT_BELOW, treated_share
 from loyalty_lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Week:
         some = self._first(people, 0.5)
         if len(some) < EVEN_SPLIT_BELOW:
             return some
-        fewer = self._first(people, assignment.treated_share(len(some)))
+        fewer = self._first(people, treated_share(len(some)))
         return fewer if len(fewer) >= EVEN_SPLIT_BELOW else some.nsmallest(EVEN_SPLIT_BELOW - 1, "rank")
 
     def _first(self, people: pd.DataFrame, share: float) -> pd.DataFrame:

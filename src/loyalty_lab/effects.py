@@ -7,7 +7,6 @@ from math import ceil, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from loyalty_lab.assignment import treated_share
 from loyalty_lab.results import Measure, Message
 
 if TYPE_CHECKING:
@@ -16,6 +15,21 @@ if TYPE_CHECKING:
 ALPHA, POWER = 0.05, 0.80
 PROVABLE = 0.10
 MOST_ROUNDS = 24
+EVEN_SPLIT_BELOW = 5_000
+LEAST_HELD_OUT, SHARE_HELD_OUT = 300, 0.10
+
+
+def treated_share(eligible: int) -> float:
+    """Return the share that is treated: half below 5,000 eligible, above it all but max(300, 10%).
+
+    Examples
+    --------
+    >>> treated_share(4_999), treated_share(10_000)
+    (0.5, 0.9)
+    """
+    if eligible < EVEN_SPLIT_BELOW:
+        return 0.5
+    return 1 - max(LEAST_HELD_OUT, SHARE_HELD_OUT * eligible) / eligible
 
 
 def detectable_difference(base_rate: float, treated: int, control: int, alpha: float = ALPHA, power: float = POWER) -> float | None:

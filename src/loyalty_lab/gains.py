@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from loyalty_lab.outcomes import HARMS, SPOILT, WORKS
 from loyalty_lab.proportions import LEVEL
-from loyalty_lab.results import Measure, Result, Table, Value
+from loyalty_lab.results import HARMS, SPOILT, WORKS, Measure, Result, Table, Value
 
 ROUNDS = "last-round"
 LOSES = "loses"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import effects, rates, rounds, trial
 from loyalty_lab.estimates import NOTHING, Estimate
+from loyalty_lab.results import HARMS, NOT_SHOWN, SPOILT, WORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from loyalty_lab.rounds import Closed
 
-WORKS, HARMS, NOT_SHOWN, SPOILT = "works", "harms", "not_shown", "spoilt"
 MOSTLY_TOLD = 0.5
 
 

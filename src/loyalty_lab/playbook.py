@@ -16,6 +16,7 @@ from loyalty_lab.drawer import Drawer
 from loyalty_lab.errors import RenderError
 from loyalty_lab.fonts import glyphs
 from loyalty_lab.language import JOINERS, ZERO_WIDTH_SPACE
+from loyalty_lab.sizes import LABEL, Sizes, keyed
 
 PAPERS = ("a4", "letter")
 TEMPLATE = "playbook.typ"
@@ -23,7 +24,7 @@ WEB_TEMPLATE = "web.html.j2"
 FORGETS_AFTER = 10  # compilations: so long Typst keeps what nothing has asked for again
 
 
-def pdf(document: dict[str, Any], paper: str = "a4", template: str = TEMPLATE) -> bytes:
+def pdf(document: dict[str, Any], paper: str = "a4", template: str = TEMPLATE, cache: Path | None = None) -> bytes:
     """Print a document as PDF/UA-1.
 
     Parameters
@@ -33,6 +34,8 @@ def pdf(document: dict[str, Any], paper: str = "a4", template: str = TEMPLATE) -
     paper : {"a4", "letter"}
     template : str
         The file below ``playbook/`` that lays the document out.
+    cache : pathlib.Path, optional
+        Folder in which is kept how small pages had to be set; without it all are measured. The bytes are the same.
 
     Returns
     -------
@@ -44,12 +47,12 @@ def pdf(document: dict[str, Any], paper: str = "a4", template: str = TEMPLATE) -
     RenderError
         If Typst refuses the document or warns about anything, such as a letter without a glyph.
     """
-    return _compile(document, paper, template, pdf_standards=["ua-1"])
+    return _compile(document, paper, template, cache, pdf_standards=["ua-1"])
 
 
 def png(document: dict[str, Any], paper: str = "a4", ppi: int = 72, template: str = TEMPLATE) -> list[bytes]:
     """Print a document as one PNG a page, to look at."""
-    pages = _compile(document, paper, template, format="png", ppi=ppi)
+    pages = _compile(document, paper, template, None, format="png", ppi=ppi)
     return pages if isinstance(pages, list) else [pages]
 
 
@@ -69,27 +72,30 @@ def forget() -> None:
         typst.compile(b"", format="svg", font_paths=_fonts())
 
 
-def _compile(document: dict[str, Any], paper: str, template: str, **kind: Any):
+def _compile(document: dict[str, Any], paper: str, template: str, cache: Path | None, **kind: Any):
     import typst
 
     if paper not in PAPERS:
         raise RenderError("--paper", f"{paper!r} is not a paper", f"use one of: {', '.join(PAPERS)}")
     used = _letters(document)
     _check_letters(used, template)
-    folder = share.folder("playbook")
     # Where the second typeface sets Armenian alone, it is drawn at the size wanted: to match words in every text takes Typst long.
     size = faces.ARMENIAN_SIZE if faces.armenian_alone(used) else 1
-    inputs = {"data": json.dumps(document, ensure_ascii=False, sort_keys=True), "paper": paper, "second_face": str(size)}
+    sizes = Sizes(cache and cache / "sizes" / f"{Path(template).stem}-{document['lang']}-{paper}", document, (template, paper, size))
+    data = json.dumps(keyed(document), ensure_ascii=False, sort_keys=True)
+    inputs = {"data": data, "factors": json.dumps(sizes.known), "paper": paper, "second_face": str(size)}
     stamp = datetime.fromisoformat(document["doc"]["timestamp"]).replace(tzinfo=UTC)
+    folder = share.folder("playbook")
+    compiler = typst.Compiler(str(folder / template), root=str(folder), font_paths=_fonts(size), sys_inputs=inputs)
     try:
-        made, warnings = typst.compile_with_warnings(
-            str(folder / template), root=str(folder), font_paths=_fonts(size), sys_inputs=inputs, timestamp=stamp, **kind
-        )
+        made, warnings = compiler.compile_with_warnings(timestamp=stamp, **kind)
     except typst.TypstError as error:
         raise RenderError(template, str(error).strip(), "correct the template or the text it names") from error
     if warnings:
         said = "; ".join(str(getattr(warning, "message", warning)) for warning in warnings)
         raise RenderError(template, f"Typst warned: {said}", "correct the template or the text it names")
+    if cache:
+        sizes.keep(compiler.query(LABEL, field="value"))
     return made
 
 

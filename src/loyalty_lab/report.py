@@ -235,10 +235,10 @@ def _lists(job: _Job, horizon_days: int, stage: Path) -> tuple[list[dict[str, An
     work = job.cache.work("lists", job.cutoff.isoformat(), files=job.place)
     if noted := work.bring(_lists_key(job, stage), stage):
         return json.loads((stage / ACTIONS).read_text(encoding="utf-8")), noted["came_back"]
-    from loyalty_lab import letters, returned
+    from loyalty_lab import mailing, returned
 
     shop = job.taken.shop().until(job.cutoff)
-    post = partial(letters.write, paper=job.order.paper)
+    post = partial(mailing.write, paper=job.order.paper)
     actions = write_lists(job.shop_folder, shop, job.cutoff, job.report_date, horizon_days, stage, post)
     came_back = [found for _, found in returned.digests(job.shop_folder / RETURNED)]
     made = [name for name in _files(stage) if name.startswith("lists/")]
@@ -338,10 +338,10 @@ def print_pages(
     pages = document.build(found, actions, taken.settings, read, about, language, cache)
     with ThreadPoolExecutor(1) as beside:  # Typst lets go of Python while it works
         web = beside.submit(playbook.html, pages, cache=cache)
-        made = {f"playbook-{language}.pdf": playbook.pdf(pages, about["paper"])}
+        made = {f"playbook-{language}.pdf": playbook.pdf(pages, about["paper"], cache=cache)}
     made[f"playbook-{language}.html"] = web.result().encode()
     if about["edition"] == "trainer":
-        made[f"slides-{language}.pdf"] = playbook.pdf(pages, about["paper"], "slides.typ")
+        made[f"slides-{language}.pdf"] = playbook.pdf(pages, about["paper"], "slides.typ", cache)
     for name, content in made.items():
         results.write_atomically(stage / name, content)
     texts = Texts(language, currency=taken.settings.currency)

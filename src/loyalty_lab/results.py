@@ -22,6 +22,8 @@ Unit = Literal["share", "money", "days", "count", "score", "ratio"]
 Grade = Literal["A", "B", "C", "D", "E"]
 Kind = Literal["scorecard", "forecast", "segments", "tactic", "rounds", "start"]
 Status = Literal["ready", "needs data", "too early", "failed"]
+# What a closed round came to.
+WORKS, HARMS, NOT_SHOWN, SPOILT = "works", "harms", "not_shown", "spoilt"
 
 
 def plain(value: Any) -> Any:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from loyalty_lab import ledger
-from loyalty_lab.assignment import LATE, LATE_SHARE, NAME, Round, lots, treated_share
+from loyalty_lab.assignment import LATE, LATE_SHARE, NAME, Round, lots
+from loyalty_lab.effects import treated_share
 from loyalty_lab.errors import InputError
 
 ROUNDING = 5e-5  # a propensity stands in the ledger with four decimals

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from loyalty_lab.results import Value
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from loyalty_lab.experiences import Followed
     from loyalty_lab.language import Texts
     from loyalty_lab.shop import Shop
@@ -43,6 +43,8 @@ def worth(slug: str, value: Value, rows: Iterable[Row]) -> Worth:
     >>> worth("answer-fast", Value(grade="D", assumptions=["ceiling"]), [("slow", 3, "count")]).rows["key"].tolist()
     ['answer-fast.worth.slow']
     """
+    import pandas as pd
+
     keyed = [(name if "." in name else f"{slug}.worth.{name}", number, unit) for name, number, unit in rows]
     reasons = [name if "." in name else f"{slug}.assumption.{name}" for name in value.assumptions]
     frame = pd.DataFrame(keyed, columns=["key", "value", "unit"]).astype({"value": "float64"})
@@ -99,6 +101,7 @@ def of_campaign(
     --------
     >>> from loyalty_lab.shop import Shop, ShopSettings
     >>> settings = ShopSettings(name="Corner Grocer", currency="GBP", timezone="Europe/London", cost={"letter": 2.0})
+    >>> import pandas as pd
     >>> people = pd.DataFrame({"save_value": [84.0, 84.0], "stake": [42.0, 21.0]})
     >>> found = of_campaign("follow-up-letters", Shop(settings, {}), people).value
     >>> round(1 / found.break_even_rate), found.high, found.grade
