@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from loyalty_lab import demo, intake, kernels, keys, report, run
+from loyalty_lab import demo, intake, kernels, keys, language, report, run
 from loyalty_lab.errors import InputError, NotebookError
 from loyalty_lab.report import Order
 
@@ -85,6 +86,20 @@ def test_a_changed_text_prints_pages_and_runs_no_notebook(shop, ran, monkeypatch
 
     assert ran == []
     assert printed_anew(shop)
+
+
+@pytest.mark.parametrize(("part", "again"), [("name", True), ("care", False)])
+def test_lists_are_written_anew_for_a_text_they_say_and_for_no_other(shop, monkeypatch, part, again):
+    written = []
+    real = report.write_lists
+    monkeypatch.setattr(report, "write_lists", lambda *args: written.append(args) or real(*args))
+    files, said = keys.of_texts, copy.deepcopy(language.catalogue("en"))
+    said["answer-fast"][part] = "New"
+    monkeypatch.setattr(language, "catalogue", lambda name, real=language.catalogue: said if name == "en" else real(name))
+    monkeypatch.setattr(keys, "of_texts", lambda name, *some: files(name, *some) if some else f"changed {name}")
+    report.make(shop, ORDER)
+
+    assert bool(written) == again
 
 
 def test_a_changed_practice_runs_that_notebook_alone(shop, ran, monkeypatch):

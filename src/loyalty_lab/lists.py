@@ -26,7 +26,7 @@ Post = Callable[[Desk, str, pd.DataFrame, Path], None]
 
 def make_lists(
     shop_folder: Path, shop: Shop, candidates: dict[str, pd.DataFrame], found: dict[str, Result], *,
-    cutoff: date, report_date: date, horizon_days: int, out: Path, post: Post | None = None,
+    cutoff: date, report_date: date, horizon_days: int, out: Path, texts: Texts | None = None, post: Post | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Decide who is contacted about what, write the ledger, then the lists.
 
@@ -50,6 +50,8 @@ def make_lists(
         How long a round runs.
     out : pathlib.Path
         Folder of the lists.
+    texts : Texts, optional
+        What lists are written with, if not the texts of the shop's first language.
     post : callable, optional
         Called for each campaign once its list is written, with the desk, its slug, the people on it and the folder.
 
@@ -76,7 +78,8 @@ def make_lists(
     chosen |= {slug: Chosen(frame, len(frame)) for slug, frame in frames.items() if slug not in campaigns}
     out.mkdir(parents=True, exist_ok=True)
     worth = gains.joined(found)
-    entries = [_write(desk, slug, chosen[slug], worth[slug], out) for slug in sorted(chosen)]
+    texts = texts or Texts(shop.settings.languages[0], currency=shop.settings.currency)
+    entries = [_write(desk, texts, slug, chosen[slug], worth[slug], out) for slug in sorted(chosen)]
     for slug in sorted(chosen.keys() & set(campaigns)) if post else ():
         post(desk, slug, chosen[slug].people, out)
     return entries
@@ -94,9 +97,8 @@ def read_identities(path: Path) -> pd.DataFrame:
     return frame.set_index("customer_id")
 
 
-def _write(desk: Desk, slug: str, chosen: Chosen, result: Result, out: Path) -> dict[str, Any]:
+def _write(desk: Desk, texts: Texts, slug: str, chosen: Chosen, result: Result, out: Path) -> dict[str, Any]:
     kind = tactics.find(slug).kind
-    texts = Texts(desk.shop.settings.languages[0], currency=desk.shop.settings.currency)
     people = chosen.people.sort_values("rank", ignore_index=True)
     code = returned.list_code(desk.salt, chosen.cycle.name if chosen.cycle else f"{slug}@{desk.cutoff}")
     rows = [_row(desk, texts, kind, code, person) for person in people.itertuples()]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loyalty_lab import __version__, inputs, intake, keys, lock, results, run, tactics, workers
+from loyalty_lab.drawer import Listening
 from loyalty_lab.errors import InputError, RenderError, UsageError
 from loyalty_lab.intake import saying
 from loyalty_lab.kept import Cache, Work, digest
@@ -232,24 +233,25 @@ def _lists(job: _Job, horizon_days: int, stage: Path) -> tuple[list[dict[str, An
 
     A list holds names: it lies in reports alone, never in the cache.
     """
-    work = job.cache.work("lists", job.cutoff.isoformat(), files=job.place)
-    if noted := work.bring(_lists_key(job, stage), stage):
+    settings = job.taken.settings
+    work, texts = job.cache.work("lists", job.cutoff.isoformat(), files=job.place), Listening(settings.languages[0], settings.currency)
+    if noted := work.bring(_lists_key(job, stage), stage, texts):
         return json.loads((stage / ACTIONS).read_text(encoding="utf-8")), noted["came_back"]
     from loyalty_lab import mailing, returned
 
     shop = job.taken.shop().until(job.cutoff)
     post = partial(mailing.write, paper=job.order.paper)
-    actions = write_lists(job.shop_folder, shop, job.cutoff, job.report_date, horizon_days, stage, post)
+    actions = write_lists(job.shop_folder, shop, job.cutoff, job.report_date, horizon_days, stage, texts, post)
     came_back = [found for _, found in returned.digests(job.shop_folder / RETURNED)]
     made = [name for name in _files(stage) if name.startswith("lists/")]
-    work.keep(_lists_key(job, stage), stage, [*made, ACTIONS], came_back=came_back)
+    work.keep(_lists_key(job, stage), stage, [*made, ACTIONS], read=texts.heard, came_back=came_back)
     return actions, came_back
 
 
 def _lists_key(job: _Job, stage: Path) -> str:
-    """What the lists depend on, as it is now: drawing them adds to the ledger. Letters are written in every language."""
-    home = job.taken.settings.languages[0]
-    texts = [keys.of_texts(home), *(keys.of_texts(language, "lists.toml", "letters.toml") for language in LOCALES)]
+    """What the lists depend on beside the texts they say, as it is now: drawing them adds to the ledger. Letters are written in every
+    language, and returned lists are understood in every language."""
+    texts = [keys.of_texts(language, "lists.toml", "letters.toml", "language.toml", "aids.toml") for language in LOCALES]
     when = [job.cutoff, job.report_date, job.order.paper]
     return keys.of(keys.of_printing(*texts), when, job.taken.key, inputs.seen_of_rounds(job.shop_folder), _found(stage))
 
@@ -265,8 +267,9 @@ def _found(stage: Path) -> dict[str, str | None]:
 
 
 def write_lists(
-    shop_folder: Path, shop: Shop, cutoff: date, report_date: date, horizon_days: int, stage: Path, post: Post | None = None
-) -> list[dict[str, Any]]:
+    shop_folder: Path, shop: Shop, cutoff: date, report_date: date, horizon_days: int, stage: Path,
+    texts: Texts | None = None, post: Post | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Draw arms and write lists, and what is posted, from the results of the notebooks in `stage`; what `lists.make_lists` returns."""
     from loyalty_lab import gains, lists
 
@@ -274,7 +277,7 @@ def write_lists(
     found = {slug: results.load(path) for slug in (*slugs, gains.ROUNDS) if (path := stage / "results" / f"{slug}.json").exists()}
     candidates = {slug: _candidates(stage, slug) for slug, result in found.items() if slug in slugs and result.status == "ready"}
     when = {"cutoff": cutoff, "report_date": report_date, "horizon_days": horizon_days}
-    actions = lists.make_lists(shop_folder, shop, candidates, found, **when, out=stage / "lists", post=post)
+    actions = lists.make_lists(shop_folder, shop, candidates, found, **when, out=stage / "lists", texts=texts, post=post)
     results.write_json(stage / ACTIONS, results.plain(actions))
     return actions
 
