@@ -10,8 +10,8 @@ from typing import Any
 from loyalty_lab import kept, keys
 
 # The parts of a document that are pages, or lists of pages; beside them stand those that are never set smaller, and what all pages share.
-PAGES = ("glance", "scorecard", "periods", "claims", "outlook", "tactics", "workshop", "rounds", "aids")
-NEVER_SMALLER = ("cover", "reading", "pictures", "method")
+PAGES = ("reading", "glance", "scorecard", "periods", "claims", "outlook", "tactics", "workshop", "rounds", "aids")
+NEVER_SMALLER = ("cover", "pictures", "method")
 LABEL = "<one-page>"
 
 
