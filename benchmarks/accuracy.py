@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from loyalty_lab.features import design
 from loyalty_lab.forecast import CustomerForecaster
-from loyalty_lab.snapshots import History, learning_horizon
+from loyalty_lab.snapshots import History, learning_horizon, repeat_purchases
 
 ORIGINS = {
     "cdnow": [(91, "1997-09-30"), (91, "1997-12-31"), (91, "1998-03-31"), (182, "1997-09-30"), (182, "1997-11-15"), (182, "1997-12-30"),
@@ -65,9 +65,10 @@ def forecasts(orders: pd.DataFrame, cutoff: date, horizon_days: int) -> tuple[pd
     history = History(_days(seen), cutoff)
     learnt = learning_horizon(history.first, cutoff, horizon_days)
     now = history.now(learnt)
+    basket = now.value.expected_average_value(repeat_purchases(now.features)).to_numpy()  # as Gamma-Gamma is published
     found = {"loyalty_lab": (table["churn_probability"].to_numpy(), table["expected_spend"].to_numpy())}
     for name, model in now.bank.items():
-        found[name] = (now.no_purchase(name, horizon_days), model.expected_purchases(now.features, horizon_days).to_numpy() * now.basket)
+        found[name] = (now.no_purchase(name, horizon_days), model.expected_purchases(now.features, horizon_days).to_numpy() * basket)
     found["boosted hurdle"] = _boosted_hurdle(history, now, learnt, horizon_days)
     silence = now.features["days_since_last"].to_numpy()
     rate = now.features["spend_total"].to_numpy() / np.maximum(now.features["T"].to_numpy(), 7) * horizon_days

@@ -317,6 +317,19 @@ def test_the_interval_of_the_share_that_stays_away_holds_in_the_next_window():
     assert np.mean(held) > 0.8
 
 
+def test_of_two_who_bought_once_the_one_who_spent_more_is_expected_to_spend_more(shop):
+    now = history_of(shop.orders).now(91)
+    p, q, gamma = now.value.params_
+    visits, first, total = (now.features[name].to_numpy() for name in ("frequency", "first_spend", "spend_total"))
+    by_repeats = p * (gamma + total - first) / (p * visits + q - 1)
+    by_all = p * (gamma + total) / (p * (visits + 1) + q - 1)
+    once = visits == 0
+
+    np.testing.assert_allclose(now.basket, np.cbrt(by_repeats**2 * by_all))
+    assert np.ptp(by_repeats[once]) < 1e-9 < np.ptp(now.basket[once])
+    assert (np.diff(now.basket[once][np.argsort(first[once], kind="stable")]) > -1e-9).all()
+
+
 def test_the_level_follows_the_same_season_a_year_before():
     days = pd.date_range("2024-01-01", CUTOFF, freq="D")
     draw, rows = np.random.default_rng(2), []

@@ -28,6 +28,7 @@ SHORTEST = 7
 NEAR_SEASON = 10
 YEAR = 365
 CLIP = 1e-4
+EVERY_WEIGHT = 1 / 3  # up to a half, spend is ranked better than with none
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,10 @@ class Snapshot:
 
     @cached_property
     def basket(self) -> np.ndarray:
-        """Expected value of a purchase day: Gamma-Gamma on the repeat purchases; on all where nobody came back."""
-        return self.value.expected_average_value(_values(self.features)).to_numpy()
+        """Expected value of a purchase day by Gamma-Gamma, learnt from repeat purchases and asked twice: with each customer's repeat
+        purchases, and with all, for of most customers the first is all that is known. The geometric mean, 2 to 1."""
+        repeat, every = (self.value.expected_average_value(of(self.features)) for of in (repeat_purchases, all_purchases))
+        return (repeat ** (1 - EVERY_WEIGHT) * every**EVERY_WEIGHT).to_numpy()
 
     @cached_property
     def matrix(self) -> pd.DataFrame:
@@ -94,13 +97,18 @@ class Snapshot:
         )
 
 
-def _values(features: pd.DataFrame) -> pd.DataFrame:
-    """Frequency and mean value for Gamma-Gamma; the first purchase stands for the others where nobody came back."""
+def repeat_purchases(features: pd.DataFrame) -> pd.DataFrame:
+    """Frequency and mean value as Gamma-Gamma learns them; all purchases where nobody came back."""
     visits = features["frequency"]
-    if visits.any():
-        later = (features["spend_total"] - features["first_spend"]) / visits.clip(lower=1)
-        return pd.DataFrame({"frequency": visits, "monetary_value": later.where(visits > 0, 0.0).clip(lower=0.0)})
-    return pd.DataFrame({"frequency": visits + 1, "monetary_value": features["spend_total"]})
+    if not visits.any():
+        return all_purchases(features)
+    later = (features["spend_total"] - features["first_spend"]) / visits.clip(lower=1)
+    return pd.DataFrame({"frequency": visits, "monetary_value": later.where(visits > 0, 0.0).clip(lower=0.0)})
+
+
+def all_purchases(features: pd.DataFrame) -> pd.DataFrame:
+    days = features["frequency"] + 1
+    return pd.DataFrame({"frequency": days, "monetary_value": (features["spend_total"] / days).clip(lower=0.0)})
 
 
 @dataclass
@@ -151,7 +159,7 @@ class History:
             rows = np.random.default_rng(self.random_state).choice(len(features), MOST_TO_FIT, replace=False)
             fitted_on = features.iloc[np.sort(rows)]
         bank = {name: model(prior_weight=1.0).fit(fitted_on) for name, model in MODELS.items()}
-        value = GammaGammaModel(prior_weight=1.0).fit(_values(fitted_on))
+        value = GammaGammaModel(prior_weight=1.0).fit(repeat_purchases(fitted_on))
         end = cutoff + timedelta(days=horizon_days)
         if end > self.last:
             return Snapshot(cutoff, horizon_days, features, bank, value, season)
