@@ -332,6 +332,32 @@ def test_distinct_rows_hold_every_row_once(rows):
     assert found.by(0, 2, work=lambda some: some.column(0) + some.column(1)).tolist() == (found.column(0) + found.column(2)).tolist()
 
 
+@pytest.mark.parametrize("kind", [*FAMILY, GammaGammaModel])
+def test_distinct_rows_with_their_counts_are_fitted_as_the_customers_they_stand_for(kind):
+    summary = large_summary(1_000).round()
+    columns = list(kind.columns)
+    rows = summary.groupby(columns, as_index=False).size()
+
+    one, other = (
+        kind(1.0).fit(summary),
+        kind(1.0).fit(rows.sample(frac=1, random_state=0), sample_weight=rows["size"].sample(frac=1, random_state=0)),
+    )
+
+    assert len(rows) < len(summary)
+    pd.testing.assert_series_equal(one.params_, other.params_, rtol=1e-6)
+    pd.testing.assert_series_equal(one.standard_errors_, other.standard_errors_, rtol=1e-5)
+    assert one.log_likelihood_ == pytest.approx(other.log_likelihood_, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [BetaGeoModel, GammaGammaModel])
+@pytest.mark.parametrize(
+    ("weights", "said"), [([1, 0, 1], "customers 1 have a weight"), ([1, np.nan, 1], "above zero"), ([1, 1], r"\(2,\)")]
+)
+def test_a_weight_that_is_none_is_refused(kind, weights, said):
+    with pytest.raises(InputError, match=said):
+        kind().fit(tiny((1, 10, 30, 12.0), (2, 20, 30, 14.0), (0, 0, 9, 0.0)), sample_weight=weights)
+
+
 @pytest.mark.parametrize("kind", [BetaGeoModel, ModifiedBetaGeoModel])
 def test_the_parameters_of_a_simulated_shop_are_recovered(kind):
     summary = simulated(20_000, 7, kind is ModifiedBetaGeoModel)

@@ -19,7 +19,7 @@ if not shutil.which("java"):
 
 import duckdb
 
-from loyalty_lab import customers, forecast, snapshots, spark
+from loyalty_lab import btyd, customers, forecast, snapshots, spark
 from loyalty_lab import features as here
 from loyalty_lab.errors import InputError, UsageError
 from loyalty_lab.shop import Shop, ShopSettings
@@ -142,6 +142,17 @@ def test_summary_features_and_horizon_are_those_of_one_machine(source, orders):
         pd.testing.assert_frame_equal(summary, customers.customer_summary(orders, cutoff), check_exact=True)
         pd.testing.assert_frame_equal(table, here.customer_features(orders, cutoff, horizon_days=60), check_exact=True)
         assert spark.propose_horizon(source, cutoff) == customers.propose_horizon(orders, cutoff)
+
+
+@pytest.mark.parametrize("model", [btyd.BetaGeoModel, btyd.ModifiedBetaGeoModel, btyd.ParetoNBDModel, btyd.GammaGammaModel])
+def test_models_are_fitted_on_distinct_rows_with_their_counts(source, orders, model):
+    summary = customers.customer_summary(orders, CUTOFF)
+    rows, fitted, expected = source.counted(CUTOFF, model.columns), spark.fit(model(), source, CUTOFF), model().fit(summary)
+
+    assert rows["customers"].sum() == len(summary) > len(rows)
+    assert fitted.converged_
+    np.testing.assert_allclose(fitted.params_, expected.params_, rtol=1e-6 if model is btyd.GammaGammaModel else 0)
+    np.testing.assert_allclose(fitted.log_likelihood_, expected.log_likelihood_, rtol=1e-12)
 
 
 def test_scores_and_backtest_are_those_of_one_machine_and_only_customers_come_to_the_driver(source, orders, monkeypatch):

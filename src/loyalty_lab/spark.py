@@ -31,6 +31,8 @@ from loyalty_lab.proportions import share
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from loyalty_lab.btyd import GammaGammaModel
+    from loyalty_lab.btyd.likelihood import PurchaseModel
     from loyalty_lab.shop import ShopSettings
 
 WHERE = "--engine spark"
@@ -174,6 +176,14 @@ class Orders:
             self._days[cutoff] = Orders(days.repartition("customer_id").persist())
         return self._days[cutoff]
 
+    def counted(self, cutoff: date, columns: tuple[str, ...]) -> pd.DataFrame:
+        """Return the distinct rows of the customer summary in some of its columns, sorted, and how many `customers` each stands for."""
+        from pyspark.sql import functions as f
+
+        summary = self.days(cutoff)._asked("customer_summary", cutoff)
+        counted = summary.groupBy(*columns).agg(f.count("*").alias("customers"))
+        return counted.toArrow().to_pandas().sort_values(list(columns), ignore_index=True)
+
     def of(self, customers: pd.Index) -> Orders:
         """The orders of some customers, kept on the cluster."""
         import pyarrow
@@ -279,6 +289,26 @@ def customer_summary(orders: Orders, cutoff: date) -> pd.DataFrame:
 def features(orders: Orders, cutoff: date, horizon_days: int = HORIZON_DAYS) -> pd.DataFrame:
     """Return one row of features per customer; see `features.customer_features`, which says the same to the bit."""
     return completed(orders.ask("features", cutoff, horizon_days=horizon_days).set_index("customer_id"))
+
+
+def fit(model: PurchaseModel | GammaGammaModel, orders: Orders, cutoff: date) -> PurchaseModel | GammaGammaModel:
+    """Fit a model on all customers of a shop, however many: what comes to the driver are distinct rows and how often each occurs.
+
+    Parameters
+    ----------
+    model : PurchaseModel or GammaGammaModel
+        One of `loyalty_lab.btyd`.
+    orders : Orders
+    cutoff : datetime.date
+        Last day that may be seen.
+
+    Returns
+    -------
+    PurchaseModel or GammaGammaModel
+        The same model, fitted: a purchase model to the bit as on the whole summary, Gamma-Gamma but for the order of its sums.
+    """
+    rows = orders.counted(cutoff, model.columns)
+    return model.fit(rows, sample_weight=rows["customers"])
 
 
 def propose_horizon(orders: Orders, cutoff: date) -> int:

@@ -35,20 +35,20 @@ class Distinct:
     _known: dict = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, columns: list[np.ndarray]) -> Distinct:
-        """Find them, in the order of the columns."""
+    def of(cls, columns: list[np.ndarray], counts: np.ndarray | None = None) -> Distinct:
+        """Find them, in the order of the columns; a given row may stand for several."""
         coded = [_levels(column) for column in columns]
-        return cls.merged([values for values, _ in coded], [at for _, at in coded])
+        return cls.merged([values for values, _ in coded], [at for _, at in coded], counts)
 
     @classmethod
-    def each(cls, columns: list[np.ndarray]) -> Distinct:
+    def each(cls, columns: list[np.ndarray], counts: np.ndarray | None = None) -> Distinct:
         """Take every given row for itself: cheaper where little is asked of each, or hardly two are the same."""
         rows = np.arange(len(columns[0]))
         coded = [_whole_levels(column) or (column, rows) for column in columns]
-        return cls([values for values, _ in coded], [at for _, at in coded], np.ones(len(rows)), None)
+        return cls([values for values, _ in coded], [at for _, at in coded], np.ones(len(rows)) if counts is None else counts, None)
 
     @classmethod
-    def merged(cls, levels: list[np.ndarray], at: list[np.ndarray]) -> Distinct:
+    def merged(cls, levels: list[np.ndarray], at: list[np.ndarray], counts: np.ndarray | None = None) -> Distinct:
         """Merge rows that stand at the same values."""
         code = np.zeros(len(at[0]), dtype="int64")
         for place, values in zip(at, levels, strict=True):
@@ -59,7 +59,8 @@ class Distinct:
         for values in reversed(levels[1:]):
             rest, place = np.divmod(rest, max(len(values), 1))
             found.append(place)
-        return cls(levels, [rest, *reversed(found)], np.diff(starts, append=len(code)).astype("float64"), code)
+        summed = np.diff(starts, append=len(code)) if counts is None else np.add.reduceat(counts[np.argsort(code, kind="stable")], starts)
+        return cls(levels, [rest, *reversed(found)], summed.astype("float64"), code)
 
     @cached_property
     def row(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from scipy.special import gammaln, polygamma, psi
 from sklearn.utils.validation import check_is_fitted
 
 from loyalty_lab.btyd.distinct import Distinct
-from loyalty_lab.btyd.likelihood import BOUND, BoundedLikelihood, columns_of
+from loyalty_lab.btyd.likelihood import BOUND, BoundedLikelihood, columns_of, weights_of
 
 
 class GammaGammaModel(BoundedLikelihood):
@@ -44,24 +44,36 @@ class GammaGammaModel(BoundedLikelihood):
     True
     """
 
+    columns = ("frequency", "monetary_value")
     _names = ("p", "q", "gamma")
     _middle = (4.0, 4.0, 0.75)
     _starts = ((2.0, 3.0, 1.0), (6.0, 4.0, 0.5), (1.0, 2.0, 2.0), (20.0, 10.0, 1.0))
 
-    def fit(self, summary: pd.DataFrame, y=None) -> GammaGammaModel:
+    def fit(self, summary: pd.DataFrame, y=None, sample_weight: np.ndarray | pd.Series | None = None) -> GammaGammaModel:
         """Estimate the parameters from `frequency` and `monetary_value` of those who bought again.
+
+        Parameters
+        ----------
+        summary : pandas.DataFrame
+            One row a customer; or distinct rows.
+        y : None
+            Not used.
+        sample_weight : array-like of float, optional
+            How many customers each row stands for; one if not given.
 
         Raises
         ------
         InputError
-            If a column is missing, a number is missing, infinite or negative, or a customer stands there twice.
+            If a column is missing, a number is missing, infinite or negative, a customer stands there twice, or a weight is not above zero.
         """
-        frequency, value = columns_of(summary, ("frequency", "monetary_value"))
+        frequency, value = columns_of(summary, self.columns)
         seen = (frequency > 0) & (value > 0)
-        scale = float(value[seen].mean()) if seen.any() else 1.0
+        weights = weights_of(summary, sample_weight)
+        counts = None if weights is None else weights[seen]
+        scale = float(np.average(value[seen], weights=counts)) if seen.any() else 1.0
         bounds = [(-BOUND, BOUND), (np.log(1.01), BOUND), (-BOUND, BOUND)]
-        likelihood = self._fit_rows(Distinct.each([frequency[seen], value[seen] / scale]), bounds, [1.0, 1.0, scale])
-        self.log_likelihood_ = float(likelihood - seen.sum() * np.log(scale))
+        likelihood = self._fit_rows(Distinct.each([frequency[seen], value[seen] / scale], counts), bounds, [1.0, 1.0, scale])
+        self.log_likelihood_ = float(likelihood - (seen.sum() if counts is None else counts.sum()) * np.log(scale))
         if not seen.any():
             self.params_["gamma"] = 0.0
         return self
@@ -98,7 +110,7 @@ class GammaGammaModel(BoundedLikelihood):
         0.0 for everybody where nobody has bought again, since the shop's mean is then unknown.
         """
         check_is_fitted(self, "params_")
-        frequency, value = columns_of(summary, ("frequency", "monetary_value"))
+        frequency, value = columns_of(summary, self.columns)
         p, q, gamma = self.params_
         mean = p * (gamma + frequency * value) / (p * frequency + q - 1)
         return pd.Series(mean, index=summary.index, name="expected_average_value")

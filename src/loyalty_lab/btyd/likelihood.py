@@ -48,6 +48,23 @@ def columns_of(summary: pd.DataFrame, names: tuple[str, ...]) -> list[np.ndarray
     return columns
 
 
+def weights_of(summary: pd.DataFrame, sample_weight: np.ndarray | pd.Series | None) -> np.ndarray | None:
+    """Return how many customers each row of a summary stands for, as numbers above zero; None where each stands for one.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer weights than rows, or one is missing, infinite or not above zero.
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype="float64")
+    if weights.shape != (len(summary),):
+        raise InputError("sample_weight", f"has the shape {weights.shape} for {len(summary)} rows", "give one number a row")
+    _refuse(summary, ~(np.isfinite(weights) & (weights > 0)), "have a weight that is no number above zero", "leave those rows out")
+    return weights
+
+
 def _refuse(summary: pd.DataFrame, wrong: np.ndarray, what: str, remedy: str) -> None:
     if wrong.any():
         named = ", ".join(repr(each) for each in summary.index[wrong][:NAMED_AT_MOST])
@@ -202,22 +219,34 @@ class PurchaseModel(BoundedLikelihood):
     """What the three models of coming and leaving have in common: fit on `frequency, recency, T`, and the questions they answer."""
 
     _leaving: tuple[str, str]
+    columns = ("frequency", "recency", "T")
     # Finding equal rows pays where a row costs much.
     _rows_of = Distinct.of
 
-    def fit(self, summary: pd.DataFrame, y=None):
+    def fit(self, summary: pd.DataFrame, y=None, sample_weight: np.ndarray | pd.Series | None = None):
         """Estimate the parameters from `frequency`, `recency`, `T` (days).
+
+        Parameters
+        ----------
+        summary : pandas.DataFrame
+            One row a customer; or distinct rows.
+        y : None
+            Not used.
+        sample_weight : array-like of float, optional
+            How many customers each row stands for; one if not given.
 
         Raises
         ------
         InputError
-            If a column is missing, a number is missing, infinite or negative, `recency` is above `T`, or a customer stands there twice.
+            If a column is missing, a number is missing, infinite or negative, `recency` is above `T`, a customer stands there twice, or
+            a weight is not above zero.
         """
-        frequency, recency, age = columns_of(summary, ("frequency", "recency", "T"))
-        data = Distinct.of([frequency, recency, age]).scaled([1.0, WEEK, WEEK])
+        columns = columns_of(summary, self.columns)
+        data = Distinct.of(columns, weights_of(summary, sample_weight)).scaled([1.0, WEEK, WEEK])
         units = [WEEK if name in ("alpha", "beta") else 1.0 for name in self._names]
         likelihood = self._fit_rows(data, [(-BOUND, BOUND)] * 4, units)
-        self.log_likelihood_ = float(likelihood - frequency.sum() * np.log(WEEK))
+        frequency = columns[0]
+        self.log_likelihood_ = float(likelihood - data.counts @ data.column(0) * np.log(WEEK))
         self.dropout_identified_ = bool(frequency.any() and not set(self._leaving) & set(self.at_bound_))
         self.note_ = "" if self.dropout_identified_ else self._why_not(frequency)
         return self
@@ -229,7 +258,7 @@ class PurchaseModel(BoundedLikelihood):
 
     def _asked(self, summary: pd.DataFrame) -> Distinct:
         check_is_fitted(self, "params_")
-        return self._rows_of(columns_of(summary, ("frequency", "recency", "T")))
+        return self._rows_of(columns_of(summary, self.columns))
 
     def probability_alive(self, summary: pd.DataFrame) -> pd.Series:
         """Return the probability of not having left by the cutoff.
