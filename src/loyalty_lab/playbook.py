@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -147,9 +148,16 @@ def _data_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def _letters(part: Any, name: str = "") -> set[str]:
+def _letters(document: dict[str, Any]) -> set[str]:
+    """Every letter that is printed, and those that two of them join to."""
+    words = " ".join(_words(document))
+    return set(words) | set(unicodedata.normalize("NFC", words))
+
+
+def _words(part: Any, name: str = "") -> Iterator[str]:
     if isinstance(part, str):
-        return set() if name in ("svg", "url") else set(part) | set(unicodedata.normalize("NFC", part))
-    if isinstance(part, dict):
-        return set().union(*(_letters(inner, key) for key, inner in part.items()))
-    return set().union(*(_letters(inner) for inner in part or ()))
+        yield from () if name in ("svg", "url") else (part,)
+    elif part is not None:
+        inside = part.items() if isinstance(part, dict) else (("", inner) for inner in part)
+        for key, inner in inside:
+            yield from _words(inner, key)
