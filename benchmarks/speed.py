@@ -290,9 +290,12 @@ def cached(given: argparse.Namespace) -> list[dict[str, Any]]:
     for language in given.languages:
         words = (folders[0], "--language", language)
         _playbook(given, *words, **made_by)
-        path = clone / "playbook" / "text" / language / "answer-fast.toml"
-        path.write_text(path.read_text(encoding="utf-8").replace('\nwhy = "', '\nwhy = "– ', 1), encoding="utf-8")
-        found.append({"what": f"a sentence in {language} changed", "shops": 1, **_playbook(given, *words, **made_by)})
+        took = []
+        for _ in range(given.rounds):
+            path = clone / "playbook" / "text" / language / "answer-fast.toml"
+            path.write_text(path.read_text(encoding="utf-8").replace('\nwhy = "', '\nwhy = "– ', 1), encoding="utf-8")
+            took.append(_playbook(given, *words, **made_by))
+        found.append({"what": f"a sentence in {language} changed", "shops": 1, **least(took)})
     return found
 
 
