@@ -33,6 +33,7 @@ TREES = {"max_iter": 300, "learning_rate": 0.04, "max_leaf_nodes": 15, "min_samp
          "early_stopping": True, "validation_fraction": 0.15, "random_state": 0}  # fmt: skip
 METRICS = ("auc", "log_loss", "spearman", "ngini")
 RESAMPLES = 200
+FEW, DRAWS = 200, 4
 
 
 def shops(data: Path) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -59,21 +60,40 @@ def outcome(orders: pd.DataFrame, customers: pd.Index, cutoff: date, horizon_day
 
 def forecasts(orders: pd.DataFrame, cutoff: date, horizon_days: int) -> tuple[pd.Index, dict[str, tuple], CustomerForecaster]:
     """Churn and spend of every customer by ours and by each single method, all from rows up to the cutoff."""
+    customers, found, ours, history, now = _ours_and_models(orders, cutoff, horizon_days)
+    found["boosted hurdle"] = _boosted_hurdle(history, now, now.horizon_days, horizon_days)
+    silence = now.features["days_since_last"].to_numpy()
+    rate = now.features["spend_total"].to_numpy() / np.maximum(now.features["T"].to_numpy(), 7) * horizon_days
+    found["naive"] = (silence / (silence.max() + 1), rate)
+    return customers, found, ours
+
+
+def _ours_and_models(orders: pd.DataFrame, cutoff: date, horizon_days: int) -> tuple:
+    """The customers, what is forecast of them by ours and by the single models, and the history and snapshot it is made from."""
     seen = orders[orders["ordered_at"] < pd.Timestamp(cutoff + timedelta(days=1))]
     ours = CustomerForecaster(horizon_days).fit(seen, cutoff)
     table = ours.predict()
     history = History(_days(seen), cutoff)
-    learnt = learning_horizon(history.first, cutoff, horizon_days)
-    now = history.now(learnt)
+    now = history.now(learning_horizon(history.first, cutoff, horizon_days))
     basket = now.value.expected_average_value(repeat_purchases(now.features)).to_numpy()  # as Gamma-Gamma is published
     found = {"loyalty_lab": (table["churn_probability"].to_numpy(), table["expected_spend"].to_numpy())}
     for name, model in now.bank.items():
         found[name] = (now.no_purchase(name, horizon_days), model.expected_purchases(now.features, horizon_days).to_numpy() * basket)
-    found["boosted hurdle"] = _boosted_hurdle(history, now, learnt, horizon_days)
-    silence = now.features["days_since_last"].to_numpy()
-    rate = now.features["spend_total"].to_numpy() / np.maximum(now.features["T"].to_numpy(), 7) * horizon_days
-    found["naive"] = (silence / (silence.max() + 1), rate)
-    return table.index, found, ours
+    return table.index, found, ours, history, now
+
+
+def small_shop_rows(orders: pd.DataFrame, horizon_days: int, day: str, draws: int = DRAWS) -> list[dict]:
+    """Metrics of ours and the single models on shops of `FEW` customers, drawn from those of a real one who are known at the cutoff."""
+    cutoff, rows = date.fromisoformat(day), []
+    known = np.sort(orders.loc[orders["ordered_at"] < pd.Timestamp(cutoff + timedelta(days=1)), "customer_id"].unique())
+    for draw in range(draws):
+        some = np.random.default_rng([draw, horizon_days, cutoff.toordinal()]).choice(known, FEW, replace=False)
+        shop = orders[orders["customer_id"].isin(some)]
+        customers, found, ours, *_ = _ours_and_models(shop, cutoff, horizon_days)
+        away, spend = outcome(shop, customers, cutoff, horizon_days)
+        methods = {name: measured(away, spend, *scores) for name, scores in found.items()}
+        rows.append({"horizon_days": horizon_days, "cutoff": day, "draw": draw, "chosen": ours.backtest_.chosen, "methods": methods})
+    return rows
 
 
 def _days(orders: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """How exact, fast, sturdy and accurate the models and forecasts are, beside lifetimes and pymc-marketing in the same run.
 
-    python benchmarks/models.py [--data FOLDER] [--only exact,speed,shops,accuracy] [--customers 1000000] [--pymc]
+    python benchmarks/models.py [--data FOLDER] [--only exact,speed,shops,accuracy,few] [--customers 1000000] [--pymc]
 
 FOLDER holds `cdnow` and `online_retail_II`. Writes `build/benchmarks/models.json` and `.md`. Ratios are theirs over ours; a
 peer that cannot be had or breaks is reported as such. All run on one thread, but for the database of the summary.
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from accuracy import METRICS, ORIGINS, paired, shop_table
+from accuracy import FEW, METRICS, ORIGINS, paired, shop_table, small_shop_rows
 from accuracy import shops as real_shops
 from joblib import Parallel, delayed
 from simulated import HORIZON_DAYS, drifting_shop, large_shop, small_shop
@@ -390,6 +390,33 @@ def accuracy(given: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def few(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Metrics on shops of 200 customers drawn from the real ones, at every origin."""
+    asked = [(orders, *origin) for name, orders in real_shops(given.data) for origin in ORIGINS[name][: given.origins]]
+    return [row for rows in Parallel(n_jobs=2)(delayed(small_shop_rows)(*each) for each in asked) for row in rows]
+
+
+def few_text(rows: list[dict[str, Any]]) -> list[str]:
+    """Means over all draws, and the mean difference to each model with the 95% interval of draws resampled by origin."""
+    metrics = list(rows[0]["methods"]["loyalty_lab"])
+    means = [[by, *(f"{np.mean([row['methods'][by][metric] for row in rows]):.4f}" for metric in metrics)] for by in rows[0]["methods"]]
+    apart = [[by, *(_apart(rows, by, metric) for metric in METRICS)] for by in rows[0]["methods"] if by != "loyalty_lab"]
+    chosen = ", ".join(f"{name} {n}" for name, n in Counter(row["chosen"] for row in rows).most_common())
+    head = f"{len(rows)} shops of {FEW} customers; chosen: {chosen}."
+    return ["## Few", "", head, "", *table("|".join(["by", *metrics]), means), "", *table("|".join(["loyalty_lab minus", *METRICS]), apart)]
+
+
+def _apart(rows: list[dict[str, Any]], by: str, metric: str) -> str:
+    """Draws of one origin stand or fall together: origins are resampled, not draws."""
+    each = pd.DataFrame(
+        [(row["horizon_days"], row["cutoff"], row["methods"]["loyalty_lab"][metric] - row["methods"][by][metric]) for row in rows]
+    )
+    by_origin = each.groupby([0, 1])[2].mean().to_numpy()
+    drawn = np.random.default_rng(0).choice(by_origin, (2_000, len(by_origin))).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return f"{by_origin.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
 def accuracy_text(found: dict[str, Any]) -> list[str]:
     """Means per shop, every origin of ours, paired differences, and the hits of the total's interval."""
     text = ["## Accuracy"]
@@ -420,8 +447,11 @@ def table(head: str, rows: list[list]) -> list[str]:
     return [f"| {' | '.join(map(str, row))} |" for row in (names, ["---"] * len(names), *rows)]
 
 
-SECTIONS = {"exact": (exact, exact_text), "speed": (speed, speed_text), "shops": (shops, shops_text), "accuracy": (accuracy, accuracy_text)}
-ON_REAL_DATA = ("exact", "accuracy")
+SECTIONS = {
+    "exact": (exact, exact_text), "speed": (speed, speed_text), "shops": (shops, shops_text), "accuracy": (accuracy, accuracy_text),
+    "few": (few, few_text),
+}  # fmt: skip
+ON_REAL_DATA = ("exact", "accuracy", "few")
 
 
 def versions() -> dict[str, str]:
