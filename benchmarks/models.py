@@ -392,8 +392,9 @@ def accuracy(given: argparse.Namespace) -> dict[str, Any]:
 
 def few(given: argparse.Namespace) -> list[dict[str, Any]]:
     """Metrics on shops of 200 customers drawn from the real ones, at every origin."""
-    asked = [(orders, *origin) for name, orders in real_shops(given.data) for origin in ORIGINS[name][: given.origins]]
-    return [row for rows in Parallel(n_jobs=2)(delayed(small_shop_rows)(*each) for each in asked) for row in rows]
+    asked = [(name, orders, *origin) for name, orders in real_shops(given.data) for origin in ORIGINS[name][: given.origins]]
+    found = Parallel(n_jobs=2)(delayed(small_shop_rows)(*each) for _, *each in asked)
+    return [{"shop": name, **row} for (name, *_), rows in zip(asked, found, strict=True) for row in rows]
 
 
 def few_text(rows: list[dict[str, Any]]) -> list[str]:
@@ -408,10 +409,9 @@ def few_text(rows: list[dict[str, Any]]) -> list[str]:
 
 def _apart(rows: list[dict[str, Any]], by: str, metric: str) -> str:
     """Draws of one origin stand or fall together: origins are resampled, not draws."""
-    each = pd.DataFrame(
-        [(row["horizon_days"], row["cutoff"], row["methods"]["loyalty_lab"][metric] - row["methods"][by][metric]) for row in rows]
-    )
-    by_origin = each.groupby([0, 1])[2].mean().to_numpy()
+    origins = [(row["shop"], row["horizon_days"], row["cutoff"]) for row in rows]
+    differences = pd.Series([row["methods"]["loyalty_lab"][metric] - row["methods"][by][metric] for row in rows])
+    by_origin = differences.groupby(origins).mean().to_numpy()
     drawn = np.random.default_rng(0).choice(by_origin, (2_000, len(by_origin))).mean(axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return f"{by_origin.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
