@@ -409,7 +409,7 @@ def few_text(rows: list[dict[str, Any]]) -> list[str]:
 
 def _apart(rows: list[dict[str, Any]], by: str, metric: str) -> str:
     """Draws of one origin stand or fall together: origins are resampled, not draws."""
-    origins = [(row["shop"], row["horizon_days"], row["cutoff"]) for row in rows]
+    origins = pd.Series([f"{row['shop']} {row['horizon_days']} {row['cutoff']}" for row in rows])
     differences = pd.Series([row["methods"]["loyalty_lab"][metric] - row["methods"][by][metric] for row in rows])
     by_origin = differences.groupby(origins).mean().to_numpy()
     drawn = np.random.default_rng(0).choice(by_origin, (2_000, len(by_origin))).mean(axis=1)

@@ -330,7 +330,8 @@ def test_of_two_who_bought_once_the_one_who_spent_more_is_expected_to_spend_more
     assert (np.diff(now.basket[once][np.argsort(first[once], kind="stable")]) > -1e-9).all()
 
 
-def test_the_level_follows_the_same_season_a_year_before():
+@pytest.mark.parametrize("name", ["recency rule", "stacked"])
+def test_the_level_follows_the_same_season_a_year_before(name):
     days = pd.date_range("2024-01-01", CUTOFF, freq="D")
     draw, rows = np.random.default_rng(2), []
     for day in days:
@@ -341,6 +342,6 @@ def test_the_level_follows_the_same_season_a_year_before():
     history = snapshots.History(frame, CUTOFF)
     now = history.now(91)
     with threadpool_limits(1):
-        levelled = backtest.Candidates(now, history.training(CUTOFF, 91), 91).churn("stacked")
+        levelled = backtest.Candidates(now, history.training(CUTOFF, 91), 91).churn(name)
 
     assert levelled.mean() < now.no_purchase("BG/NBD", 91).mean() - 0.03

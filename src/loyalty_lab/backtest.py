@@ -70,15 +70,18 @@ class Candidates:
         """P(no purchase in the horizon) of every customer by one way of forecasting."""
         if name in MODELS:
             return np.clip(self.at.no_purchase(name, self.horizon_days), CLIP, 1 - CLIP)
-        # To a whole group the rule gives one number, which a way there and back in log odds would split by rounding.
+        return np.clip(expit(self._levelled(self._odds(name))), CLIP, 1 - CLIP)
+
+    def _odds(self, name: str) -> np.ndarray:
+        """Log odds of staying away by a learner, at the level that its training had."""
+        # To a whole group the rule gives one number, which a way over the bank and back would split by rounding.
         if name == "recency rule" and self.horizon_days == self.at.horizon_days:
-            return self._chance(name)
-        correction = self._correction(name)
+            return logit(self._chance(name))
+        odds, correction = self.at.posterior(self.horizon_days), self._correction(name)
         if name == "recency rule":
-            return np.clip(expit(self.at.posterior(self.horizon_days) + correction), CLIP, 1 - CLIP)
+            return odds + correction
         rare = np.mean([min(each.stayed_away.sum(), (~each.stayed_away).sum()) for each in self.training])
-        odds = self.at.posterior(self.horizon_days) + rare / (rare + HALF_WEIGHT) * correction
-        return np.clip(expit(self._levelled(odds)), CLIP, 1 - CLIP)
+        return odds + rare / (rare + HALF_WEIGHT) * correction
 
     def _correction(self, name: str) -> np.ndarray:
         """By how much a learner moves the bank's log odds at the training's horizon."""
