@@ -399,12 +399,18 @@ def few(given: argparse.Namespace) -> list[dict[str, Any]]:
 
 def few_text(rows: list[dict[str, Any]]) -> list[str]:
     """Means over all draws, and the mean difference to each model with the 95% interval of draws resampled by origin."""
-    metrics = list(rows[0]["methods"]["loyalty_lab"])
-    means = [[by, *(f"{np.mean([row['methods'][by][metric] for row in rows]):.4f}" for metric in metrics)] for by in rows[0]["methods"]]
     apart = [[by, *(_apart(rows, by, metric) for metric in METRICS)] for by in rows[0]["methods"] if by != "loyalty_lab"]
     chosen = ", ".join(f"{name} {n}" for name, n in Counter(row["chosen"] for row in rows).most_common())
     head = f"{len(rows)} shops of {FEW} customers; chosen: {chosen}."
-    return ["## Few", "", head, "", *table("|".join(["by", *metrics]), means), "", *table("|".join(["loyalty_lab minus", *METRICS]), apart)]
+    return ["## Few", "", head, "", *_means(rows), "", *table("|".join(["loyalty_lab minus", *METRICS]), apart)]
+
+
+def _means(rows: list[dict[str, Any]]) -> list[str]:
+    """A table of every method's mean metrics."""
+    methods = rows[0]["methods"]
+    metrics = list(methods["loyalty_lab"])
+    means = [[by, *(f"{np.mean([row['methods'][by][metric] for row in rows]):.4f}" for metric in metrics)] for by in methods]
+    return table("|".join(["by", *metrics]), means)
 
 
 def _apart(rows: list[dict[str, Any]], by: str, metric: str) -> str:
@@ -423,8 +429,7 @@ def accuracy_text(found: dict[str, Any]) -> list[str]:
     for name, shop in found.items():
         rows, methods = shop["origins"], shop["origins"][0]["methods"]
         metrics = list(methods["loyalty_lab"])
-        means = [[by, *(f"{np.mean([row['methods'][by][metric] for row in rows]):.4f}" for metric in metrics)] for by in methods]
-        text += ["", f"### {name}: means over {len(rows)} origins", "", *table("|".join(["by", *metrics]), means), ""]
+        text += ["", f"### {name}: means over {len(rows)} origins", "", *_means(rows), ""]
         differences = {by: [shop["paired"][by][metric] for metric in METRICS] for by in methods if by in shop["paired"]}
         apart = [[by, *(f"{m:+.4f} [{low:+.4f}, {high:+.4f}]" for m, low, high in each)] for by, each in differences.items()]
         text += [*table("|".join(["loyalty_lab minus", *METRICS]), apart), ""]

@@ -95,7 +95,7 @@ def _compile(document: dict[str, Any], paper: str, template: str, cache: Path | 
     if warnings:
         said = "; ".join(str(getattr(warning, "message", warning)) for warning in warnings)
         raise RenderError(template, f"Typst warned: {said}", "correct the template or the text it names")
-    if cache:
+    if sizes.folder:
         sizes.keep(compiler.query(LABEL, field="value"))
     return made
 

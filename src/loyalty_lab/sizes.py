@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +75,14 @@ class Sizes:
 
     def keep(self, found: str) -> None:
         """Remember the factors of a printed document, and of no other: `found` is what a query for `LABEL` returns, as JSON."""
-        if self.folder:
-            factors = {each["key"]: each["factor"] for each in json.loads(found) if each["key"]}
-            self._work.keep(self._key, self.folder, (), factors=factors)
+        factors = {each["key"]: each["factor"] for each in json.loads(found) if each["key"]}
+        self._work.keep(self._key, self.folder, (), factors=factors)
 
     @property
     def _work(self) -> kept.Work:
         return kept.Work(self.folder)
 
-    @property
+    @cached_property
     def _key(self) -> str:
         shared = {name: part for name, part in self.document.items() if name not in (*PAGES, *NEVER_SMALLER)}
         return keys.of(shared, self.how, keys.of_templates(), keys.installed())

@@ -8,7 +8,7 @@ from scipy.special import gammaln, polygamma, psi
 from sklearn.utils.validation import check_is_fitted
 
 from loyalty_lab.btyd.distinct import Distinct
-from loyalty_lab.btyd.likelihood import BOUND, BoundedLikelihood, columns_of, weights_of
+from loyalty_lab.btyd.likelihood import BOUND, BoundedLikelihood, columns_of
 
 
 class GammaGammaModel(BoundedLikelihood):
@@ -49,34 +49,17 @@ class GammaGammaModel(BoundedLikelihood):
     _middle = (4.0, 4.0, 0.75)
     _starts = ((2.0, 3.0, 1.0), (6.0, 4.0, 0.5), (1.0, 2.0, 2.0), (20.0, 10.0, 1.0))
 
-    def fit(self, summary: pd.DataFrame, y=None, sample_weight: np.ndarray | pd.Series | None = None) -> GammaGammaModel:
-        """Estimate the parameters from `frequency` and `monetary_value` of those who bought again.
-
-        Parameters
-        ----------
-        summary : pandas.DataFrame
-            One row a customer; or distinct rows.
-        y : None
-            Not used.
-        sample_weight : array-like of float, optional
-            How many customers each row stands for; one if not given.
-
-        Raises
-        ------
-        InputError
-            If a column is missing, a number is missing, infinite or negative, a customer stands there twice, or a weight is not above zero.
-        """
-        frequency, value = columns_of(summary, self.columns)
+    def _estimate(self, columns: list[np.ndarray], weights: np.ndarray | None) -> None:
+        """Of those who bought again; money is counted in multiples of its mean."""
+        frequency, value = columns
         seen = (frequency > 0) & (value > 0)
-        weights = weights_of(summary, sample_weight)
-        counts = None if weights is None else weights[seen]
+        counts = (np.ones(len(value)) if weights is None else weights)[seen]
         scale = float(np.average(value[seen], weights=counts)) if seen.any() else 1.0
         bounds = [(-BOUND, BOUND), (np.log(1.01), BOUND), (-BOUND, BOUND)]
         likelihood = self._fit_rows(Distinct.each([frequency[seen], value[seen] / scale], counts), bounds, [1.0, 1.0, scale])
-        self.log_likelihood_ = float(likelihood - (seen.sum() if counts is None else counts.sum()) * np.log(scale))
+        self.log_likelihood_ = float(likelihood - counts.sum() * np.log(scale))
         if not seen.any():
             self.params_["gamma"] = 0.0
-        return self
 
     def _derivatives(self, params: np.ndarray, second: bool) -> tuple[float, np.ndarray, np.ndarray | None]:
         """Log-likelihood of the scaled means and its derivatives; what hangs on the frequency alone is worked out once for each."""

@@ -96,12 +96,38 @@ class BoundedLikelihood(BaseEstimator):
     that the data do not hold), `converged_` (the slope is zero, or held by a bound), `at_bound_` (names).
     """
 
+    columns: tuple[str, ...]
     _names: tuple[str, ...]
     _middle: tuple[float, ...]
     _starts: tuple[tuple[float, ...], ...]
 
     def __init__(self, prior_weight: float = 0.0):
         self.prior_weight = prior_weight
+
+    def fit(self, summary: pd.DataFrame, y=None, sample_weight: np.ndarray | pd.Series | None = None):
+        """Estimate the parameters from the `columns` of a customer summary that the model looks at; time in days.
+
+        Parameters
+        ----------
+        summary : pandas.DataFrame
+            One row a customer; or distinct rows.
+        y : None
+            Not used.
+        sample_weight : array-like of float, optional
+            How many customers each row stands for; one if not given.
+
+        Raises
+        ------
+        InputError
+            If a column is missing, a number is missing, infinite or negative, `recency` is above `T`, a customer stands there twice,
+            or a weight is not above zero.
+        """
+        self._estimate(columns_of(summary, self.columns), weights_of(summary, sample_weight))
+        return self
+
+    def _estimate(self, columns: list[np.ndarray], weights: np.ndarray | None) -> None:
+        """Fit the checked columns, each row standing for as many customers as its weight says, or for one."""
+        raise NotImplementedError
 
     def _fit_rows(self, data: Distinct, bounds: list[tuple[float, float]], units: list[float]) -> float:
         """Estimate from distinct rows; returns the log-likelihood in the fit's own units."""
@@ -218,38 +244,20 @@ def _inside(at: np.ndarray, bounds: list[tuple[float, float]]) -> np.ndarray:
 class PurchaseModel(BoundedLikelihood):
     """What the three models of coming and leaving have in common: fit on `frequency, recency, T`, and the questions they answer."""
 
-    _leaving: tuple[str, str]
     columns = ("frequency", "recency", "T")
+    _leaving: tuple[str, str]
     # Finding equal rows pays where a row costs much.
     _rows_of = Distinct.of
 
-    def fit(self, summary: pd.DataFrame, y=None, sample_weight: np.ndarray | pd.Series | None = None):
-        """Estimate the parameters from `frequency`, `recency`, `T` (days).
-
-        Parameters
-        ----------
-        summary : pandas.DataFrame
-            One row a customer; or distinct rows.
-        y : None
-            Not used.
-        sample_weight : array-like of float, optional
-            How many customers each row stands for; one if not given.
-
-        Raises
-        ------
-        InputError
-            If a column is missing, a number is missing, infinite or negative, `recency` is above `T`, a customer stands there twice, or
-            a weight is not above zero.
-        """
-        columns = columns_of(summary, self.columns)
-        data = Distinct.of(columns, weights_of(summary, sample_weight)).scaled([1.0, WEEK, WEEK])
+    def _estimate(self, columns: list[np.ndarray], weights: np.ndarray | None) -> None:
+        """Time is counted in weeks."""
+        data = Distinct.of(columns, weights).scaled([1.0, WEEK, WEEK])
         units = [WEEK if name in ("alpha", "beta") else 1.0 for name in self._names]
         likelihood = self._fit_rows(data, [(-BOUND, BOUND)] * 4, units)
         frequency = columns[0]
         self.log_likelihood_ = float(likelihood - data.counts @ data.column(0) * np.log(WEEK))
         self.dropout_identified_ = bool(frequency.any() and not set(self._leaving) & set(self.at_bound_))
         self.note_ = "" if self.dropout_identified_ else self._why_not(frequency)
-        return self
 
     def _why_not(self, frequency: np.ndarray) -> str:
         if not frequency.any():
