@@ -13,7 +13,6 @@ import resource
 import sys
 from collections.abc import Callable
 from datetime import date
-from functools import cache
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -22,6 +21,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from loyalty_lab import database
 from loyalty_lab.customers import MANY_ORDERS, PURCHASE_COLUMNS, customer_summary
 
 FIRST_DAY, CUTOFF, DAYS = date(2023, 1, 1), date(2025, 12, 31), 1096
@@ -57,16 +57,11 @@ def frame_of(path: Path, lines: int) -> pd.DataFrame:
         return db.read_parquet(str(path)).select(*PURCHASE_COLUMNS).df().astype({"customer_id": "str", "net_amount": "float64"})
 
 
-@cache
-def _opened(threads: int | None) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"threads": threads} if threads else {})
-
-
 def scan(given: tuple[Path, int]) -> None:
-    """No summary: greatest customer and moment, and the sum of the money; in a database and on as many threads as ours."""
+    """No summary: greatest customer and moment, and the sum of the money; in the database and on as many threads as ours."""
     path, lines = given
-    db = _opened(1 if lines < MANY_ORDERS else None)
-    db.execute("select max(customer_id), max(ordered_at), sum(net_amount) from read_parquet(?)", [str(path)]).fetchall()
+    with database.cursor(1 if lines < MANY_ORDERS else None) as db:
+        db.execute("select max(customer_id), max(ordered_at), sum(net_amount) from read_parquet(?)", [str(path)]).fetchall()
 
 
 def ours(orders: Path | pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,7 @@ HORIZONS = (30, 60, 91, 126, 182, 364)
 RETURNED_SHARE = 0.75
 FEWEST_AT_RISK = 10
 FEWEST_VISITS = 3
-MANY_ORDERS = 5_000_000
+MANY_ORDERS = 500_000
 PER_UNIT = 10_000
 
 
@@ -38,8 +38,8 @@ def query(name: str, orders: pd.DataFrame | Path, cutoff: date, threads: int | N
     cutoff : datetime.date
         Last day that may be seen.
     threads : int, optional
-        Threads of the database; one below five million orders, where more take longer in all than they save, and
-        else as many as the machine has. All types are exact until the end, so the answer does not depend on it.
+        Threads of the database; one below half a million orders, where more save no time, and else what `database.cursor`
+        has by itself. All types are exact until the end, so the answer does not depend on it.
     **more : int
         Further parameters of the file.
 

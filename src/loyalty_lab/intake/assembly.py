@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loyalty_lab import tables
+from loyalty_lab import database, tables
 from loyalty_lab.errors import InputError
 from loyalty_lab.intake import convert, fields, reading, sales
 from loyalty_lab.intake.formats import Profile, profile
@@ -63,10 +63,7 @@ class Assembly:
 
 def opened(place: Path) -> duckdb.DuckDBPyConnection:
     """Open a database in memory that spills to disk above its limit, whatever the size of an export."""
-    import duckdb
-
-    config = {"memory_limit": MEMORY, "temp_directory": str(place / "spill"), "preserve_insertion_order": True}
-    return duckdb.connect(config=config)
+    return database.opened(memory_limit=MEMORY, temp_directory=str(place / "spill"), preserve_insertion_order=True)
 
 
 def assemble(work: Assembly, files: list[tuple[Source, Path]], hashes: dict[Path, str]) -> None:
