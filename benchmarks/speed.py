@@ -76,7 +76,7 @@ def least(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: min(each[name] for each in rounds) for name in rounds[0]}
 
 
-# The customer summary beside a scan of the same columns, pandas, lifetimes and pymc-marketing.
+# The customer summary beside a scan of the same columns, pandas, lifetimes and pymc-marketing; all may use every core.
 
 
 def summary(given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -101,9 +101,9 @@ def _summaries(given: argparse.Namespace, lines: int, basket: int, ways: tuple[s
 
 
 def _one(given: argparse.Namespace, way: str, lines: int, path: Path) -> dict[str, Any]:
-    answer, log = given.work / "answer.json", given.work / "log.txt"
+    answer, log, threads = given.work / "answer.json", given.work / "log.txt", dict.fromkeys(THREADS, str(os.cpu_count()))
     try:
-        ran(sys.executable, HERE / "summaries.py", way, lines, path, answer, log=log)
+        ran(sys.executable, HERE / "summaries.py", way, lines, path, answer, log=log, **threads)
     except Failed as failure:
         return {"why": "not installed" if "ModuleNotFoundError" in str(failure) else str(failure)}
     return json.loads(answer.read_text())

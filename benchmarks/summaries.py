@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from loyalty_lab import database
-from loyalty_lab.customers import MANY_ORDERS, PURCHASE_COLUMNS, customer_summary
+from loyalty_lab.customers import PURCHASE_COLUMNS, customer_summary
 
 FIRST_DAY, CUTOFF, DAYS = date(2023, 1, 1), date(2025, 12, 31), 1096
 LINES_A_CUSTOMER = 20
@@ -57,10 +57,9 @@ def frame_of(path: Path, lines: int) -> pd.DataFrame:
         return db.read_parquet(str(path)).select(*PURCHASE_COLUMNS).df().astype({"customer_id": "str", "net_amount": "float64"})
 
 
-def scan(given: tuple[Path, int]) -> None:
-    """No summary: greatest customer and moment, and the sum of the money; in the database and on as many threads as ours."""
-    path, lines = given
-    with database.cursor(1 if lines < MANY_ORDERS else None) as db:
+def scan(path: Path) -> None:
+    """No summary: greatest customer and moment, and the sum of the money; in the database of ours."""
+    with database.cursor() as db:
         db.execute("select max(customer_id), max(ordered_at), sum(net_amount) from read_parquet(?)", [str(path)]).fetchall()
 
 
@@ -100,7 +99,7 @@ def pymc_marketing(frame: pd.DataFrame) -> pd.DataFrame:
 
 # By name: from what, how, and what must have been loaded before.
 WAYS: dict[str, tuple[Callable[[Path, int], Any], Callable, str]] = {
-    "scan": (lambda path, lines: (path, lines), scan, "duckdb"),
+    "scan": (lambda path, lines: path, scan, "duckdb"),
     "ours, Parquet": (lambda path, lines: path, ours, "duckdb"),
     "ours, frame": (frame_of, ours, "duckdb"),
     "pandas": (frame_of, pandas, "pandas"),

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import duckdb
 import pandas as pd
 import pytest
 
 from loyalty_lab import database
-from loyalty_lab.customers import customer_summary
-
-CUTOFF = date(2026, 3, 31)
 
 
 def threads_of(cursor) -> int:
@@ -41,16 +36,6 @@ def test_else_it_takes_what_the_machine_has(monkeypatch, told):
 
     with database.cursor() as db, duckdb.connect() as left_to_itself:
         assert threads_of(db) == threads_of(left_to_itself)
-
-
-def test_half_a_million_orders_are_asked_on_all_threads_and_fewer_on_one(monkeypatch):
-    asked = []
-    cursor = database.cursor
-    monkeypatch.setattr(database, "cursor", lambda threads=None: asked.append(threads) or cursor(threads))
-    many = pd.DataFrame({"customer_id": "a", "ordered_at": pd.Timestamp("2026-03-01"), "net_amount": 1.0}, index=range(500_000))
-
-    assert customer_summary(many, CUTOFF).shape == customer_summary(many[1:], CUTOFF).shape == (1, 4)
-    assert asked == [None, 1]
 
 
 def test_a_table_of_one_place_is_not_seen_from_another():

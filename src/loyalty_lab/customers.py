@@ -13,6 +13,8 @@ from loyalty_lab import database
 from loyalty_lab.errors import InputError
 
 if TYPE_CHECKING:
+    import duckdb
+
     from loyalty_lab.shop import Shop
 
 QUERIES = Path(__file__).parent / "sql"
@@ -21,7 +23,6 @@ HORIZONS = (30, 60, 91, 126, 182, 364)
 RETURNED_SHARE = 0.75
 FEWEST_AT_RISK = 10
 FEWEST_VISITS = 3
-MANY_ORDERS = 500_000
 PER_UNIT = 10_000
 
 
@@ -38,8 +39,7 @@ def query(name: str, orders: pd.DataFrame | Path, cutoff: date, threads: int | N
     cutoff : datetime.date
         Last day that may be seen.
     threads : int, optional
-        Threads of the database; one below half a million orders, where more save no time, and else what `database.cursor`
-        has by itself. All types are exact until the end, so the answer does not depend on it.
+        Threads of the database, see `database.cursor`. All types are exact until the end, so the answer does not depend on it.
     **more : int
         Further parameters of the file.
 
@@ -60,9 +60,8 @@ def query(name: str, orders: pd.DataFrame | Path, cutoff: date, threads: int | N
     [9.5]
     """
     text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
-    source, rows = (_stored if isinstance(orders, Path) else _framed)(orders)
-    with database.cursor(threads or (1 if rows < MANY_ORDERS else None)) as db:
-        db.register("orders", db.read_parquet(source) if isinstance(source, str) else source)
+    with database.cursor(threads) as db:
+        db.register("orders", _stored(orders, db) if isinstance(orders, Path) else _framed(orders))
         answer = db.execute(text, {"cutoff": pd.Timestamp(cutoff).date(), **more}).df()
     if "customer_id" not in answer:
         return answer
@@ -71,8 +70,8 @@ def query(name: str, orders: pd.DataFrame | Path, cutoff: date, threads: int | N
     return answer.set_index("customer_id")
 
 
-def _framed(orders: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The columns of a frame that count, checked, and its rows. Whether names are missing is only looked at where something is wrong."""
+def _framed(orders: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a frame that count, checked. Whether names are missing is only looked at where something is wrong."""
     _check_columns("orders", list(orders.columns))
     known = orders[list(PURCHASE_COLUMNS)]
     if _wrong(known).any():
@@ -80,22 +79,21 @@ def _framed(orders: pd.DataFrame) -> tuple[pd.DataFrame, int]:
         _refuse(known.loc[_wrong(known), "customer_id"])
     if known.empty:
         known = known.astype({"customer_id": "str", "ordered_at": "datetime64[us]", "net_amount": "float64"})
-    return known, len(known)
+    return known
 
 
-def _stored(path: Path) -> tuple[str, int]:
-    """A Parquet file, checked, and its rows: what its foot says of its columns answers both, so that hardly a row is read."""
+def _stored(path: Path, db: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+    """A Parquet file, checked: what its foot says of its columns answers, so that hardly a row is read."""
     import duckdb
 
-    with database.cursor(1) as db:
-        try:
-            orders = db.read_parquet(str(path))
-        except duckdb.Error as error:
-            raise InputError(path.name, f"cannot be read as Parquet: {str(error)[:80]}", "give a file that intake has written") from None
-        _check_columns(path.name, orders.columns)
-        holes = orders.filter("customer_id is not null and (ordered_at is null or net_amount is null)")
-        _refuse(holes.select("customer_id").df()["customer_id"])
-        return str(path), orders.count("*").fetchall()[0][0]
+    try:
+        orders = db.read_parquet(str(path))
+    except duckdb.Error as error:
+        raise InputError(path.name, f"cannot be read as Parquet: {str(error)[:80]}", "give a file that intake has written") from None
+    _check_columns(path.name, orders.columns)
+    holes = orders.filter("customer_id is not null and (ordered_at is null or net_amount is null)")
+    _refuse(holes.select("customer_id").df()["customer_id"])
+    return orders
 
 
 def _check_columns(where: str, columns: list[str]) -> None:

@@ -32,22 +32,22 @@ def cursor(threads: int | None = None) -> duckdb.DuckDBPyConnection:
 @cache
 def _database(process: int, threads: int | None) -> duckdb.DuckDBPyConnection:
     """One empty database for each number of threads: opening one takes longer than asking it. A fork opens its own."""
-    return opened(threads)
+    return opened(**{"threads": threads} if threads else {})
 
 
-def opened(threads: int | None = None, **settings: Any) -> duckdb.DuckDBPyConnection:
-    """Open an empty database in memory that nothing else uses; threads as for `cursor`, more settings as DuckDB names them.
+def opened(**settings: Any) -> duckdb.DuckDBPyConnection:
+    """Open an empty database in memory that nothing else uses; settings as DuckDB names them, threads as for `cursor`.
 
     Examples
     --------
-    >>> with opened(threads=1) as db:
+    >>> with opened(memory_limit="1GB") as db:
     ...     db.execute("show tables").fetchall()
     []
     """
     import duckdb
 
-    if threads := threads or _allowed():
-        settings["threads"] = threads
+    if allowed := _allowed():
+        settings = {"threads": allowed} | settings
     return duckdb.connect(config=settings)
 
 
