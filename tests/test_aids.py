@@ -178,8 +178,9 @@ def test_the_command_prints_a_blank_form_without_reading_an_export(tmp_path, com
     assert [path.name for path in (shop / "reports" / "aids").iterdir()] == ["aids-tr.pdf"]
 
 
-def test_the_demo_needs_no_folder(tmp_path, command):
-    done = command("aids", "demo", "--only", "holdout-card", "--language", "en,hy", cwd=tmp_path)
+@pytest.mark.parametrize("languages", [["--language", "en,hy"], ["--language", "en", "--language", "hy"]])
+def test_the_demo_needs_no_folder_and_languages_are_listed_or_repeated(tmp_path, command, languages):
+    done = command("aids", "demo", "--only", "holdout-card", *languages, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["aids-en.pdf", "aids-hy.pdf"]

@@ -49,12 +49,19 @@ def _day(text: str | None, option: str) -> date | None:
         raise UsageError(option, f"{text!r} is not a date", "write it as 2026-11-01") from None
 
 
-def _choices(text: str | None, option: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    chosen = tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
-    for part in chosen:
-        if part not in known:
-            raise UsageError(option, f"{part!r} is not one of {', '.join(known)}", f"write it as {option} {known[0]},{known[1]}")
-    return chosen
+def _parts(given: list[str] | None) -> tuple[str, ...]:
+    """What an option names, each once: with commas between, or in options of their own."""
+    return tuple(dict.fromkeys(part.strip() for text in given or () for part in text.split(",") if part.strip()))
+
+
+def _choices(given: list[str] | None, option: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_choice(part, option, known) for part in _parts(given))
+
+
+def _choice(given: str, option: str, known: tuple[str, ...]) -> str:
+    if given not in known:
+        raise UsageError(option, f"{given!r} is not one of {', '.join(known)}", f"write it as {option} {known[0]}")
+    return given
 
 
 @app.callback(invoke_without_command=True)
@@ -137,8 +144,8 @@ def playbook(
     shops: Annotated[list[Path], typer.Argument(metavar="SHOP...", help="One or several shops' folders.")],
     as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Last day of data used. Default: the last day with an order.")] = None,
     report_date: Annotated[str | None, typer.Option(metavar="DATE", help="Day it is handed over. Default: the day after.")] = None,
-    language: Annotated[str | None, typer.Option(metavar="en,tr", help="Languages; default: those of shop.toml.")] = None,
-    only: Annotated[str | None, typer.Option(metavar="SLUG,...", help="Only these tactics.")] = None,
+    language: Annotated[list[str] | None, typer.Option(metavar="en,tr", help="Languages; default: those of shop.toml.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="SLUG,...", help="Only these tactics.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write to DIR/<shop>/<cutoff>/ instead of SHOP/reports/<cutoff>/.")
     ] = None,
@@ -171,17 +178,17 @@ def playbook(
         as_of=_day(as_of, "--as-of"),
         report_date=_day(report_date, "--report-date"),
         languages=_choices(language, "--language", tuple(LOCALES)),
-        only=tuple(part.strip() for part in only.split(",")) if only else (),
+        only=_parts(only),
         out=out,
-        paper=_choices(paper, "--paper", PAPERS)[0],
-        manner=Manner(_choices(edition, "--edition", tuple(EDITIONS))[0], timeout, warm and _can_fork(), jobs),
+        paper=_choice(paper, "--paper", PAPERS),
+        manner=Manner(_choice(edition, "--edition", tuple(EDITIONS)), timeout, warm and _can_fork(), jobs),
         fresh=fresh,
-        spark=master if _choices(engine, "--engine", ENGINES) == ("spark",) else None,
+        spark=master if _choice(engine, "--engine", ENGINES) == "spark" else None,
     )
     shops = [shop for shop in shops if shop.name != clients.OVERVIEW]
     if len(shops) == 1 and not scheduler:
         raise typer.Exit(_one_shop(shops[0], order, log_json))
-    with clusters.connected(_choices(backend, "--backend", BACKENDS)[0], scheduler) as cores:
+    with clusters.connected(_choice(backend, "--backend", BACKENDS), scheduler) as cores:
         manner = replace(order.manner, jobs=cores or order.manner.jobs)
         raise typer.Exit(_many_shops(shops, replace(order, manner=manner), backend, log_json))
 
@@ -243,8 +250,8 @@ def _progress(what: str, steps: int | None, log_json: bool = False) -> Iterator[
 @app.command()
 def aids(
     shop: Annotated[Path, typer.Argument(metavar="SHOP", help="The shop's folder; or the word demo, to look at them.")],
-    only: Annotated[str | None, typer.Option(metavar="SLUG,...", help="Only these aids, or those of these tactics.")] = None,
-    language: Annotated[str | None, typer.Option(metavar="en,tr", help="Languages; default: those of shop.toml.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="SLUG,...", help="Only these aids, or those of these tactics.")] = None,
+    language: Annotated[list[str] | None, typer.Option(metavar="en,tr", help="Languages; default: those of shop.toml.")] = None,
     paper: Annotated[str, typer.Option(help="a4 or letter.")] = "a4",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write into; default: SHOP/reports/aids.")] = None,
     batch: Annotated[
@@ -258,8 +265,8 @@ def aids(
     from loyalty_lab import aids as printed
     from loyalty_lab.language import LOCALES
 
-    some = printed.chosen(part.strip() for part in only.split(",") if part.strip()) if only else printed.AIDS
-    languages, paper = _choices(language, "--language", tuple(LOCALES)), _choices(paper, "--paper", PAPERS)[0]
+    some = printed.chosen(_parts(only))
+    languages, paper = _choices(language, "--language", tuple(LOCALES)), _choice(paper, "--paper", PAPERS)
     settings, folder = _settings_for_aids(shop)
     for path in printed.write(settings, languages or settings.languages, some, out or folder, paper, batch):
         typer.echo(f"{path}: {len(some)} aids")
@@ -329,7 +336,7 @@ def lab(
     from loyalty_lab.run import EDITIONS
 
     opened = None if prepare else laboratory.command(shop / laboratory.FOLDER)
-    folders = laboratory.prepare(shop, groups, _choices(edition, "--edition", tuple(EDITIONS))[0])
+    folders = laboratory.prepare(shop, groups, _choice(edition, "--edition", tuple(EDITIONS)))
     for folder in folders:
         typer.echo(folder)
     if opened:
