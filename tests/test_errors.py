@@ -38,6 +38,15 @@ def test_a_temporary_name_is_not_told(tmp_path):
     assert refused.where == str(tmp_path)
 
 
+def test_a_file_that_is_not_ours_to_open_is_not_told_as_full(tmp_path):
+    refused = of_storage(PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "secret.json")), "shop")
+
+    assert str(refused) == (
+        f"{tmp_path / 'secret.json'}: cannot be opened: Permission denied\n"
+        "  To mend it: let it be read and written by whoever runs this, and run again"
+    )
+
+
 def test_among_many_shops_the_one_on_a_full_disk_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "make", full)
     ended = clients.one(tmp_path, Order())

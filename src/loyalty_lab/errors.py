@@ -7,8 +7,12 @@ import errno
 from collections.abc import Iterable
 from pathlib import Path
 
-# What a full disk, a full quota, or a folder that may not be written says.
-STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+# What a full disk, a full quota and a file system that is only read say; and what a file does that is not ours to read or to write.
+NO_ROOM = ("cannot be written", "make room there, or let it be written")
+NOT_OURS = ("cannot be opened", "let it be read and written by whoever runs this")
+STORAGE = {
+    errno.ENOSPC: NO_ROOM, errno.EDQUOT: NO_ROOM, errno.EROFS: NO_ROOM, errno.EACCES: NOT_OURS, errno.EPERM: NOT_OURS,
+}  # fmt: skip
 
 
 class LoyaltyLabError(ValueError):
@@ -63,7 +67,7 @@ class RenderError(LoyaltyLabError):
 
 
 def of_storage(error: OSError, place: str) -> InputError | None:
-    """Say what the system refused while something was written; None where the error is of another kind.
+    """Say what the system refused while something was read or written; None where the error is of another kind.
 
     Examples
     --------
@@ -75,7 +79,8 @@ def of_storage(error: OSError, place: str) -> InputError | None:
         return None
     file = Path(error.filename or place)
     where = file.parent if file.suffix == ".tmp" else file  # nobody knows the temporary name
-    return InputError(str(where), f"cannot be written: {error.strerror}", "make room there, or let it be written, and run again")
+    what, remedy = STORAGE[error.errno]
+    return InputError(str(where), f"{what}: {error.strerror}", f"{remedy}, and run again")
 
 
 def near_match(word: str, known: Iterable[str]) -> str:
