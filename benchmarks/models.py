@@ -3,7 +3,7 @@
     python benchmarks/models.py [--data FOLDER] [--only exact,speed,shops,accuracy,few] [--customers 1000000] [--pymc]
 
 FOLDER holds `cdnow` and `online_retail_II`. Writes `build/benchmarks/models.json` and `.md`. Ratios are theirs over ours; a
-peer that cannot be had or breaks is reported as such. All run on one thread, but for the database of the summary.
+peer that cannot be had or breaks is reported as such. All run on one thread.
 """
 
 from __future__ import annotations

@@ -32,11 +32,11 @@ def cursor(threads: int | None = None) -> duckdb.DuckDBPyConnection:
 @cache
 def _database(process: int, threads: int | None) -> duckdb.DuckDBPyConnection:
     """One empty database for each number of threads: opening one takes longer than asking it. A fork opens its own."""
-    return opened(**{"threads": threads} if threads else {})
+    return opened(threads)
 
 
-def opened(**settings: Any) -> duckdb.DuckDBPyConnection:
-    """Open an empty database in memory that nothing else uses; settings as DuckDB names them, threads as for `cursor`.
+def opened(threads: int | None = None, **settings: Any) -> duckdb.DuckDBPyConnection:
+    """Open an empty database in memory that nothing else uses; threads as for `cursor`, more settings as DuckDB names them.
 
     Examples
     --------
@@ -46,8 +46,8 @@ def opened(**settings: Any) -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
-    if allowed := _allowed():
-        settings = {"threads": allowed} | settings
+    if threads := threads or _allowed():
+        settings["threads"] = threads
     return duckdb.connect(config=settings)
 
 
